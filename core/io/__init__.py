@@ -1,0 +1,1 @@
+"""Pictures in, panorama metadata, and files that are written whole."""

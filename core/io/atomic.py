@@ -1,0 +1,219 @@
+"""Files that are either written completely or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from core.errors import ExportError, OutOfSpace
+
+_CAUSES = {
+    errno.ENOSPC: "There is no space left for the file; free some or choose another disk",
+    errno.EDQUOT: "The disk quota is used up; free some space or choose another disk",
+    errno.EFBIG: "The file would be larger than this disk or account allows; choose another disk",
+    errno.EROFS: "The disk is read-only; choose another folder",
+    errno.EACCES: "Writing is not permitted here; choose another folder",
+    errno.EPERM: "Writing is not permitted here; choose another folder",
+    errno.ENOENT: "The folder of the file does not exist; create it or choose another one",
+    errno.ENOTDIR: "The folder of the file is not a folder; choose another one",
+    errno.ENAMETOOLONG: "The name of the file is too long; choose a shorter one",
+    errno.EISDIR: "A folder lies where the file belongs; move it away or choose another name",
+    errno.EOPNOTSUPP: "The system lets nothing be made in this place; choose another folder",
+    errno.EEXIST: "A file lies where the folder belongs; move it away or choose another name",
+}
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def export_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever the system has against writing at a path becomes a sentence for the user.
+
+    Raises:
+        ExportError: Instead of any `OSError` of the block; `OutOfSpace` where that is the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        kind = OutOfSpace if error.errno in _NO_SPACE else ExportError
+        raise kind(_sentence(error, Path(path))) from error
+
+
+def prepare_file(path: str | os.PathLike[str]) -> None:
+    """Before the work that a file is for: make its folder, and refuse it when it cannot be written, if that is known.
+
+    Args:
+        path: The file, which need not be there yet.
+
+    Raises:
+        ExportError: Its folder cannot be made, is read-only or of somebody else, or something lies in its place.
+    """
+    with export_errors(path):
+        target = Path(path).resolve()
+        _make_folder(target.parent)
+        _check_folder(target.parent)
+        _mode_of_replaced(target)
+
+
+def check_folder(folder: Path) -> None:
+    """The same for a folder that is to take files."""
+    with export_errors(folder):
+        _check_folder(folder.resolve())
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        ExportError: It cannot be made.
+    """
+    with export_errors(folder):
+        _make_folder(folder)
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary stream whose content becomes `path` when the block ends well; otherwise `path` stays what it was.
+
+    The content is written to the same folder, flushed to the disk and renamed over the target. Where the system has
+    files without a name (Linux) not even a killed process leaves anything behind; elsewhere the part file is removed
+    on every exception, KeyboardInterrupt and SystemExit included. A symbolic link is followed, and the permissions of
+    a file that is replaced are kept.
+
+    Args:
+        path: The file to write; its folder must exist.
+
+    Yields:
+        A stream open for writing, reading and seeking; the block must not close it.
+
+    Raises:
+        ExportError: The file cannot be written: disk full, read-only, folder missing, the target is a folder.
+    """
+    with export_errors(path):
+        target = Path(path).resolve()
+        _refuse_read_only(target.parent)
+        mode = _mode_of_replaced(target)
+        part = target.with_name(f".{target.name[:64]}.{secrets.token_hex(6)}.part")
+        descriptor, is_named = _open_part(part)
+        try:
+            with _closing(os.fdopen(descriptor, "w+b")) as stream:
+                yield stream
+                stream.flush()
+                if mode is not None and os.name == "posix":
+                    os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+                if not is_named:
+                    _give_name(stream.fileno(), part)
+            os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+
+@contextmanager
+def _closing(stream: object) -> Iterator[BinaryIO]:
+    """Close the stream; when the block failed, a second failure while closing must not hide the first."""
+    binary = cast(BinaryIO, stream)
+    try:
+        yield binary
+    except BaseException:
+        with contextlib.suppress(OSError):
+            binary.close()
+        raise
+    binary.close()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        # Those above it were to be made, too; /proc and the like refuse it in these words.
+        raise _os_error(errno.EOPNOTSUPP) from error
+
+
+def _check_folder(folder: Path) -> None:
+    _refuse_read_only(folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+        raise _os_error(errno.EACCES if is_folder else errno.ENOTDIR)
+
+
+def _refuse_read_only(folder: Path) -> None:
+    """Said first: on a disk that is mounted read-only, everything else looks like a matter of permissions."""
+    if hasattr(os, "statvfs") and folder.is_dir() and os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise _os_error(errno.EROFS)
+
+
+def _os_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def _mode_of_replaced(target: Path) -> int | None:
+    """Permissions of the regular file at the target, None when there is none yet."""
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise ExportError(f"Expected the name of a file to write, got a folder; add a file name: {target}")
+    if not stat.S_ISREG(status.st_mode):
+        raise ExportError(f"Expected an ordinary file to write, got a device or pipe; choose another name: {target}")
+    if not os.access(target, os.W_OK):
+        raise ExportError(f"The file is write-protected; change its permissions or choose another name: {target}")
+    return stat.S_IMODE(status.st_mode)
+
+
+def _open_part(part: Path) -> tuple[int, bool]:
+    """A descriptor for the content, and whether it already has the name `part`."""
+    if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        try:
+            return os.open(part.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666), False
+        except OSError as error:
+            # Network and some stacked file systems have no files without a name (and old kernels say EISDIR).
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+                raise
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    return os.open(part, flags, 0o666), True
+
+
+def _give_name(descriptor: int, part: Path) -> None:
+    """Give a nameless file its name, as described in open(2) under O_TMPFILE."""
+    folder = os.open(part.parent, os.O_RDONLY)
+    try:
+        # With a folder descriptor Python calls linkat with AT_SYMLINK_FOLLOW, which the link in /proc needs.
+        os.link(f"/proc/self/fd/{descriptor}", part.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable where folders can be synced."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems refuse to sync a folder; the file is complete and in place.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _sentence(error: OSError, target: Path) -> str:
+    """What went wrong and what to do, the path last."""
+    number = error.errno or 0
+    if number == errno.ENOENT and target.parent.is_dir():
+        # /proc and the like say of a folder that is there that it is not.
+        number = errno.EOPNOTSUPP
+    cause = _CAUSES.get(number, f"The file could not be written ({error.strerror or error}); try another folder")
+    return f"{cause}: {target}"

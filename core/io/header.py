@@ -1,0 +1,279 @@
+"""What a picture file says before any pixel of it is decoded."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import ExifTags, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from core.errors import UnsupportedImage
+from core.io.gpano import GPano, read_gpano
+from core.io.icc import srgb_transform
+
+MODES = frozenset({"1", "L", "P", "LA", "PA", "RGB", "RGBX", "RGBA", "CMYK", "YCbCr"})
+"""Pillow's names of the pixel formats with 8 bits per channel that can be turned into sRGB."""
+
+
+class _TiffImageFile(TiffImagePlugin.TiffImageFile):
+    """Pillow's reader without its second look at the global limit on the number of pixels."""
+
+    def load_prepare(self) -> None:
+        if self._im is None:
+            self.im = Image.new(self.mode, (self.tag_v2[256], self.tag_v2[257])).im
+        super().load_prepare()
+
+
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "TIFF": _TiffImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+}
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+)
+_FOREIGN_SIGNATURES = (
+    (0, b"GIF8", "a GIF picture"),
+    (0, b"BM", "a BMP picture"),
+    (0, b"#?R", "a Radiance HDR picture, which is not supported yet"),
+    (0, b"v/1\x01", "an OpenEXR picture, which is not supported yet"),
+    (0, b"8BPS", "a Photoshop document"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (4, b"JXL ", "a JPEG XL picture"),
+    (4, b"ftypavif", "an AVIF picture"),
+    (4, b"ftyphei", "a HEIC picture"),
+    (4, b"ftypmif1", "a HEIC picture"),
+    (4, b"ftyp", "a video"),
+)
+_CAUSES = {
+    errno.ENOENT: "Expected a picture, found no such file; check its name",
+    errno.ENOTDIR: "Expected a picture, found no such file; check its name",
+    errno.ENAMETOOLONG: "Expected a picture, got a name that is too long; check it",
+    errno.EACCES: "The picture may not be read; change its permissions",
+    errno.EPERM: "The picture may not be read; change its permissions",
+}
+_TIFF_BITS_PER_SAMPLE = 258
+_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1}
+_WEBP_DECODER_BYTES = 8
+_PROGRESSIVE_JPEG_BYTES = 6
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """A picture before it is decoded.
+
+    Attributes:
+        path: The file.
+        format: 'JPEG', 'PNG', 'TIFF' or 'WebP', by its content.
+        mode: Pillow's name of its pixel format: 'RGB', 'L', 'CMYK', ...
+        height: Rows as it is shown, that is, after its orientation is applied.
+        width: Columns as it is shown.
+        orientation: EXIF orientation, 1 to 8, that has still to be applied to the stored pixels.
+        icc_profile: Its colour profile; None when its colours are sRGB or the profile is damaged.
+        gpano: What it says about the sphere.
+        needed_bytes: Memory that decoding it to RGB takes at its peak.
+        is_progressive: True for a JPEG that is stored in several passes.
+    """
+
+    path: Path
+    format: str
+    mode: str
+    height: int
+    width: int
+    orientation: int
+    icc_profile: bytes | None
+    gpano: GPano
+    needed_bytes: int
+    is_progressive: bool = False
+
+
+def read_header(path: str | os.PathLike[str]) -> ImageHeader:
+    """Size, format, needed memory and 360° metadata of a picture, without decoding it.
+
+    Raises:
+        UnsupportedImage: There is no such file, it cannot be read, or it is not a picture that can be opened.
+    """
+    with open_picture(path) as picture:
+        return picture.header
+
+
+class OpenPicture:
+    """A picture file that is open and not decoded yet.
+
+    Attributes:
+        header: What it says.
+        image: Pillow's handle, valid inside the `open_picture` block.
+        data_offset: Where the compressed pixels of a JPEG begin in the file.
+    """
+
+    def __init__(self, header: ImageHeader, image: ImageFile.ImageFile, data_offset: int) -> None:
+        self.header = header
+        self.image = image
+        self.data_offset = data_offset
+
+    def load(self) -> None:
+        """Decode the pixels into `image`.
+
+        Raises:
+            UnsupportedImage: The file is damaged, incomplete, or memory is short.
+        """
+        with _sentences(self.header.path):
+            self.image.load()
+
+
+@contextmanager
+def open_picture(path: str | os.PathLike[str]) -> Iterator[OpenPicture]:
+    """Open a picture and read its header.
+
+    Pillow's plug-in for the format found is used directly: only four formats can be reached, and Pillow's own limit on
+    the number of pixels, a global of the process, is neither needed nor touched.
+
+    Raises:
+        UnsupportedImage: There is no such file, it cannot be read, or it is not a picture that can be opened.
+    """
+    file = Path(path)
+    with contextlib.ExitStack() as stack:
+        with _sentences(file):
+            _check_is_file(file)
+            stream = stack.enter_context(file.open("rb"))
+            name = _format(stream, file)
+            gpano = read_gpano(stream)
+            stream.seek(0)
+            image = stack.enter_context(contextlib.closing(_PLUGINS[name](stream)))
+            data_offset = stream.tell()
+            _check_depth(image, name, file)
+            header = _header(image, name, file, gpano)
+        yield OpenPicture(header, image, data_offset)
+
+
+@contextmanager
+def _sentences(file: Path) -> Iterator[None]:
+    """Turn whatever a broken file makes the decoders raise into a sentence."""
+    try:
+        yield
+    except UnsupportedImage:
+        raise
+    except MemoryError as error:
+        raise UnsupportedImage(
+            f"There is not enough memory to open this picture; use a smaller copy: {file}"
+        ) from error
+    except Exception as error:
+        # Pillow's plug-ins raise nearly anything on damaged files: SyntaxError, struct.error, zlib.error, KeyError, ...
+        cause = _CAUSES.get(error.errno or 0) if isinstance(error, OSError) else None
+        if cause is None:
+            cause = f"Expected a complete JPEG, PNG, TIFF or WebP picture, got a damaged one ({_short(error)})"
+            cause += "; copy it again from its source"
+        raise UnsupportedImage(f"{cause}: {file}") from error
+
+
+def _short(error: Exception) -> str:
+    """The first words of another library's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:100].rstrip(". ")
+
+
+def _check_is_file(file: Path) -> None:
+    status = file.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise UnsupportedImage(f"Expected a picture, got a folder; choose a file in it: {file}")
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsupportedImage(f"Expected a picture, got a device or pipe; choose an ordinary file: {file}")
+    if status.st_size == 0:
+        raise UnsupportedImage(f"Expected a picture, got an empty file; copy it again from its source: {file}")
+
+
+def _format(stream: BinaryIO, file: Path) -> str:
+    """The format by the file's first bytes; its suffix does not matter."""
+    start = stream.read(32)
+    for signature, name in _SIGNATURES:
+        if start.startswith(signature):
+            return name
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return "WebP"
+    found = next((what for at, mark, what in _FOREIGN_SIGNATURES if start.startswith(mark, at)), "something else")
+    raise UnsupportedImage(f"Expected a JPEG, PNG, TIFF or WebP picture, got {found}; convert it first: {file}")
+
+
+def _check_depth(image: ImageFile.ImageFile, name: str, file: Path) -> None:
+    """Refuse what has more than 8 bits per channel instead of losing them silently."""
+    bits = 8
+    if name == "PNG" and any("16" in str(tile.args) for tile in image.tile):
+        bits = 16
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        bits = max(image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (1,)))
+    if bits > 8 or image.mode.startswith(("I", "F")):
+        raise UnsupportedImage(
+            f"Expected 8 bits per channel, got {max(bits, 16)}, which is not supported yet; "
+            f"save the picture with 8 bits: {file}"
+        )
+    if image.mode not in MODES:
+        raise UnsupportedImage(f"Expected colours in RGB, grey or CMYK, got {image.mode}; save it as RGB: {file}")
+
+
+def _header(image: ImageFile.ImageFile, name: str, file: Path, gpano: GPano) -> ImageHeader:
+    # Pillow applies the orientation of a TIFF itself while decoding and already reports the turned size.
+    orientation = 1 if name == "TIFF" else _orientation(image)
+    width, height = image.size if orientation < 5 else image.size[::-1]
+    profile = image.info.get("icc_profile")
+    pixels = colour_pixels(image.mode)
+    needs_profile = isinstance(profile, bytes) and srgb_transform(profile, pixels) is not None
+    is_progressive = bool(image.info.get("progressive"))
+    return ImageHeader(
+        path=file,
+        format=name,
+        mode=image.mode,
+        height=height,
+        width=width,
+        orientation=orientation,
+        icc_profile=profile if needs_profile else None,
+        gpano=gpano,
+        needed_bytes=_needed_bytes(image, name, file.stat().st_size, is_progressive=is_progressive),
+        is_progressive=is_progressive,
+    )
+
+
+def colour_pixels(mode: str) -> str:
+    """The kind of pixel ('L', 'RGB' or 'CMYK') that the colours of a mode are, which its profile describes."""
+    if mode in ("1", "L", "LA"):
+        return "L"
+    return "CMYK" if mode == "CMYK" else "RGB"
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """EXIF orientation from the header; `Image.getexif` would decode a PNG to look for it behind the pixels."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif", b""))
+        orientation = exif.get(ExifTags.Base.Orientation, 1)
+    except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
+        return 1  # damaged EXIF data says nothing about the picture
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _needed_bytes(image: ImageFile.ImageFile, name: str, file_bytes: int, *, is_progressive: bool) -> int:
+    """Peak memory of decoding: the RGB array, Pillow's pixels, the decoder's own buffers, the file where it is held."""
+    per_pixel = 3 + _BYTES_PER_PIXEL.get(image.mode, 4)
+    held = 0
+    if name == "JPEG":
+        held = file_bytes
+        per_pixel += _PROGRESSIVE_JPEG_BYTES if is_progressive else 0
+    if name == "WebP":
+        held = 2 * file_bytes
+        per_pixel += _WEBP_DECODER_BYTES
+    return image.width * image.height * per_pixel + held

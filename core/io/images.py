@@ -1,0 +1,245 @@
+"""Pictures in: a file becomes a `Panorama`."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from core.errors import UnsupportedImage
+from core.geometry.warp import resize_erp
+from core.io.header import ImageHeader, OpenPicture, colour_pixels, open_picture, read_header
+from core.io.icc import srgb_transform
+from core.io.memory import default_memory_budget, format_bytes
+from core.io.placement import Assume, Placement, place
+from core.panorama import Panorama
+from core.progress import Progress, silent
+
+__all__ = ["Assume", "ImageHeader", "read_header", "read_panorama", "read_preview"]
+
+Pixels = NDArray[np.uint8]
+
+MOST_CV2_PIXELS = 1 << 30
+"""OpenCV decodes no larger picture; Pillow does."""
+_STRIP_ROWS = 64
+_RESAMPLED_BYTES = 6
+"""Per pixel of a picture that is resampled: columns first, then rows."""
+_SPHERE_BYTES = 4
+"""Per pixel of the full sphere when the picture is only a part of it: three colours and the mask."""
+_END_OF_JPEG = b"\xff\xd9"
+_SEARCHED_BYTES = 1 << 16
+
+
+def read_panorama(
+    path: str | os.PathLike[str],
+    *,
+    assume: Assume | None = None,
+    memory_budget: int | None = None,
+    progress: Progress = silent,
+) -> Panorama:
+    """A picture file as a panorama on the full sphere, in sRGB and upright.
+
+    A partial panorama is placed where its metadata says, pixel for pixel, black and not `valid` elsewhere.
+
+    Args:
+        path: A JPEG, PNG, TIFF or WebP file with 8 bits per channel.
+        assume: What a picture that is not 2:1 and says nothing is; see `core.io.placement.place`.
+        memory_budget: Bytes that opening may take at its peak; by default a share of what the machine has free.
+        progress: Called with the rows that are decoded.
+
+    Raises:
+        NotAFullSphere: The picture is not 2:1, does not say where it lies, and nothing is assumed.
+        UnsupportedImage: It cannot be opened: missing, damaged, of another kind, too large for the memory.
+    """
+    with open_picture(path) as picture:
+        header = picture.header
+        placement = place(header, assume)
+        _check_budget(header, placement, header.needed_bytes, memory_budget)
+        rgb = _decode(picture, progress)
+    return _panorama(rgb, header, placement)
+
+
+def read_preview(
+    path: str | os.PathLike[str],
+    max_width: int,
+    *,
+    assume: Assume | None = None,
+    memory_budget: int | None = None,
+) -> Panorama:
+    """The panorama of `read_panorama` at most `max_width` wide, as fast as the format allows.
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size; other formats are decoded whole and then reduced.
+
+    Args:
+        path: As for `read_panorama`.
+        max_width: Width in pixels that is not exceeded, at least 4.
+        assume: As for `read_panorama`.
+        memory_budget: As for `read_panorama`.
+
+    Raises:
+        NotAFullSphere: As for `read_panorama`.
+        UnsupportedImage: As for `read_panorama`.
+    """
+    with open_picture(path) as picture:
+        header = picture.header
+        sphere = place(header, assume)
+        placement = sphere.scaled_to(max_width)
+        needed = header.needed_bytes
+        if header.format == "JPEG":
+            turned = header.orientation >= 5
+            size = (placement.height, placement.width) if turned else (placement.width, placement.height)
+            picture.image.draft(header.mode, size)
+            reduction = header.width * header.height // max(picture.image.width * picture.image.height, 1)
+            needed = needed if header.is_progressive else needed // max(reduction, 1)
+        _check_budget(header, placement, needed, memory_budget, sphere)
+        rgb = _decode(picture, silent)
+    return _panorama(rgb, header, placement)
+
+
+def _check_budget(
+    header: ImageHeader, placement: Placement, needed: int, budget: int | None, sphere: Placement | None = None
+) -> None:
+    """Refuse before decoding what would not fit; `sphere` is the picture's own where `placement` is a smaller one."""
+    told = sphere or placement
+    if not placement.is_whole:
+        needed += placement.full_height * placement.full_width * _SPHERE_BYTES
+    if (placement.height, placement.width) != (header.height, header.width):
+        needed += placement.height * placement.width * _RESAMPLED_BYTES
+    allowed = default_memory_budget() if budget is None else budget
+    if needed > allowed:
+        raise UnsupportedImage(
+            f"Opening this picture of {header.width} x {header.height} on a sphere of {told.full_width} x "
+            f"{told.full_height} needs {format_bytes(needed)} of memory, {format_bytes(allowed)} may be used; "
+            f"close other programs or use a smaller copy: {header.path}"
+        )
+
+
+def _decode(picture: OpenPicture, progress: Progress) -> Pixels:
+    """(H, W, 3) sRGB, upright."""
+    header, image = picture.header, picture.image
+    if header.format == "JPEG":
+        _check_end(picture)
+    is_reduced = header.format == "JPEG" and image.size not in (
+        (header.width, header.height),
+        (header.height, header.width),
+    )
+    is_plain = header.mode in ("RGB", "L") and header.icc_profile is None and header.orientation == 1
+    if header.format == "JPEG" and is_plain and not is_reduced and header.height * header.width <= MOST_CV2_PIXELS:
+        return _decode_plain_jpeg(picture, progress)
+    picture.load()
+    height, width = image.size[::-1] if header.orientation < 5 else image.size
+    rgb = np.empty((height, width, 3), np.uint8)
+    stored = _as_stored(rgb, header.orientation)
+    profile = header.icc_profile
+    transform = None if profile is None else srgb_transform(profile, colour_pixels(header.mode))
+    for top in range(0, image.height, _STRIP_ROWS):
+        progress(top, image.height)
+        bottom = min(top + _STRIP_ROWS, image.height)
+        stored[top:bottom] = _strip_to_srgb(image.crop((0, top, image.width, bottom)), transform)
+    progress(image.height, image.height)
+    return rgb
+
+
+def _check_end(picture: OpenPicture) -> None:
+    """Refuse a JPEG without its end; decoders fill with grey what is missing, and some say nothing."""
+    path = picture.header.path
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        # Compressed pixels never contain this marker, an embedded thumbnail may; cameras append other things.
+        for start in range(size, picture.data_offset, -_SEARCHED_BYTES):
+            begin = max(start - _SEARCHED_BYTES, picture.data_offset)
+            stream.seek(begin)
+            if _END_OF_JPEG in stream.read(start - begin + len(_END_OF_JPEG) - 1):
+                return
+    raise UnsupportedImage(
+        f"Expected a complete JPEG picture, got one that is cut short; copy it again from its source: {path}"
+    )
+
+
+def _decode_plain_jpeg(picture: OpenPicture, progress: Progress) -> Pixels:
+    """The same pixels as Pillow gives, for a large picture in two thirds of the time."""
+    header = picture.header
+    progress(0, header.height)
+    data = header.path.read_bytes()
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        decoded = None
+    if decoded is None or decoded.shape != (header.height, header.width, 3):
+        raise UnsupportedImage(
+            f"Expected a complete JPEG picture, got a damaged one; copy it again from its source: {header.path}"
+        )
+    progress(header.height, header.height)
+    rgb: Pixels = np.asarray(decoded, np.uint8)
+    return rgb
+
+
+def _as_stored(shown: Pixels, orientation: int) -> Pixels:
+    """A view of the upright picture whose rows are those of the file; orientations as in EXIF 2.3, table 8."""
+    views = {
+        2: shown[:, ::-1],
+        3: shown[::-1, ::-1],
+        4: shown[::-1],
+        5: shown.swapaxes(0, 1),
+        6: np.rot90(shown, 1),
+        7: shown[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(shown, -1),
+    }
+    return views.get(orientation, shown)
+
+
+def _strip_to_srgb(strip: Image.Image, transform: ImageCms.ImageCmsTransform | None) -> Pixels:
+    """(h, w, 3) sRGB of some rows; what is transparent becomes black."""
+    alpha = None
+    if "A" in strip.mode or "transparency" in strip.info:
+        strip = strip.convert("RGBA")
+        alpha = np.asarray(strip.getchannel("A"), np.uint16)[..., None]
+    pixels = strip.convert(colour_pixels(strip.mode))
+    rgb = np.asarray(pixels.convert("RGB") if transform is None else transform.apply(pixels))
+    return rgb if alpha is None else ((rgb * alpha + 127) // 255).astype(np.uint8)
+
+
+def _panorama(rgb: Pixels, header: ImageHeader, placement: Placement) -> Panorama:
+    """The picture on its sphere, with the pose and the first view that it asks for."""
+    if rgb.shape[:2] != (placement.height, placement.width):
+        rgb = _resample(rgb, placement)
+    valid = None
+    if not placement.is_whole:
+        sphere = np.zeros((placement.full_height, placement.full_width, 3), np.uint8)
+        valid = np.zeros(sphere.shape[:2], np.bool_)
+        rows = slice(placement.top, placement.top + placement.height)
+        first = min(placement.width, placement.full_width - placement.left)
+        for source, target in (
+            (slice(0, first), slice(placement.left, placement.left + first)),
+            (slice(first, None), slice(0, placement.width - first)),
+        ):
+            sphere[rows, target] = rgb[:, source]
+            valid[rows, target] = True
+        rgb, valid = sphere, None if placement.shows_everything else valid
+    return Panorama(
+        rgb=rgb,
+        valid=valid,
+        level_from_world=header.gpano.level_from_world,
+        heading=header.gpano.pose_heading,
+        initial_view=placement.first_view(header.gpano),
+        path=header.path,
+        notes=(*header.gpano.notes, *placement.notes),
+    )
+
+
+def _resample(rgb: Pixels, placement: Placement) -> Pixels:
+    """The picture at the size that its placement gives it: area means where it shrinks, linear where it grows."""
+    height, width = placement.height, placement.width
+    if placement.is_whole and width > rgb.shape[1]:
+        # Columns go on across the seam, which OpenCV does not know; some rows at a time, for the sake of memory.
+        wide = np.empty((rgb.shape[0], width, 3), np.uint8)
+        for top in range(0, rgb.shape[0], _STRIP_ROWS):
+            strip = rgb[top : top + _STRIP_ROWS]
+            wide[top : top + _STRIP_ROWS] = resize_erp(strip, len(strip), width)
+        rgb = wide
+    is_smaller = height <= rgb.shape[0] and width <= rgb.shape[1]
+    resized = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
+    return np.asarray(resized, np.uint8)

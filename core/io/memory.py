@@ -1,0 +1,73 @@
+"""How much memory a picture may take."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+_SHARE = 0.6
+"""Of the memory that is free; the rest is for the views and for the work that follows opening."""
+
+_CGROUP_FILES = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def default_memory_budget() -> int:
+    """Bytes that opening one picture may take on this machine now."""
+    return int(available_memory() * _SHARE)
+
+
+def available_memory() -> int:
+    """Bytes that can be had without swapping: what the system reports as free, within the limit of a container."""
+    free = _meminfo_available() if Path("/proc/meminfo").exists() else _physical_memory()
+    return max(min([free, *_left_in_container()]), 0)
+
+
+def format_bytes(size: float) -> str:
+    """A size for a sentence: '640 MB', '5.4 GB'."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 1):,.0f} MB"
+
+
+def _meminfo_available() -> int:
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line)
+    return int(fields["MemAvailable"].split()[0]) * 1024
+
+
+def _left_in_container() -> list[int]:
+    """Bytes left below each memory limit of a Linux container; empty where there is none."""
+    left = []
+    for limit_file, used_file in _CGROUP_FILES:
+        try:
+            limit = Path(limit_file).read_text().strip()
+            used = Path(used_file).read_text().strip()
+        except OSError:
+            continue
+        if limit.isdigit() and used.isdigit():
+            left.append(int(limit) - int(used))
+    return left
+
+
+def _physical_memory() -> int:
+    """Installed memory, where the system does not say how much of it is free."""
+    if hasattr(os, "sysconf"):
+        return int(os.sysconf("SC_PAGE_SIZE")) * int(os.sysconf("SC_PHYS_PAGES"))
+
+    class MemoryStatus(ctypes.Structure):
+        """MEMORYSTATUSEX of the Windows API."""
+
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            ("total_physical", ctypes.c_ulonglong),
+            ("available_physical", ctypes.c_ulonglong),
+            ("others", ctypes.c_ulonglong * 5),
+        )
+
+    status = MemoryStatus()
+    status.length = ctypes.sizeof(status)
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009, exists on Windows only
+    kernel.GlobalMemoryStatusEx(ctypes.byref(status))
+    return int(status.available_physical)

@@ -1,0 +1,164 @@
+"""The catalogue of models that PanoViewer can run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from core.errors import ModelUnavailable
+from core.folders import data_folder
+from core.models.base import PanoramaModel, Task
+from core.models.own import find_own_model, is_place
+
+if TYPE_CHECKING:
+    from core.segment.network import ClickNetwork
+
+DEVICES = ("auto", "cpu", "cuda")
+
+Size = Literal["full", "native"]
+SIZES: tuple[Size, ...] = ("full", "native")
+"""Of a prediction: the photograph's, or the one at which the model works."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One line of the catalogue.
+
+    Attributes:
+        name: What it is called on the command line.
+        title: What it is called in the window.
+        tasks: What it can say.
+        entry: ``"module:Class"``; the class takes ``device=``, one of `DEVICES`, refuses a device
+            that is not there with `ModelUnavailable`, and is a `PanoramaModel`.
+        weights: Name of its file of weights.
+        source: Where it comes from, as one would cite it.
+        licence: Of the weights.
+        layout: ``"module:function"`` that says what the published file holds, for weights that do not come with the
+            program; the user adds that file once, see `core.models.store`.
+        folder: Where the weights lie when the user brought them, who is nobody to vouch for them; None for the package
+            `resources` or the folder of added weights. The class is then given their file as its first argument, too.
+    """
+
+    name: str
+    title: str
+    tasks: tuple[Task, ...]
+    entry: str
+    weights: str
+    source: str
+    licence: str
+    layout: str = ""
+    folder: Path | None = None
+
+    @property
+    def is_bundled(self) -> bool:
+        """True when the weights come with the program."""
+        return not self.layout
+
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        "pano-s",
+        "PanoViewer S (bundled)",
+        (Task.DEPTH, Task.NORMALS, Task.CLASSES),
+        "core.models.pano_s:PanoS",
+        "pano_s.safetensors",
+        source="trained from scratch by this project, see resources/pano_s.json",
+        licence="Apache-2.0",
+    ),
+    ModelSpec(
+        "dap",
+        "Depth Any Panoramas",
+        (Task.DEPTH,),
+        "core.models.dap:Dap",
+        "dap.safetensors",
+        source="Insta360 Research, arXiv:2512.16913; model.pth of Insta360-Research/DAP-weights",
+        licence="not stated by the publisher, reported as CC BY-NC 4.0 (non-commercial); DINOv3 License",
+        layout="core.models.dap:published_layout",
+    ),
+)
+DEFAULT_MODEL = MODELS[0].name
+
+SEGMENTERS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        "click-s",
+        "PanoViewer Click S (bundled)",
+        (),
+        "core.models.click_s:ClickS",
+        "click_s.safetensors",
+        source="trained from scratch by this project, see resources/click_s.json",
+        licence="Apache-2.0",
+    ),
+)
+"""Networks that cut out what is clicked on. They say nothing about a panorama by themselves and so have no tasks; their
+entry is a `core.segment.network.ClickNetwork`."""
+DEFAULT_SEGMENTER = SEGMENTERS[0].name
+
+
+def find_model(name: str) -> ModelSpec:
+    """The line of the catalogue with a name, or one for a model that the user brings.
+
+    Args:
+        name: One of the catalogue; or a folder or safetensors file as `core.models.own` describes it.
+
+    Raises:
+        ModelUnavailable: There is no such model; names those that there are.
+    """
+    if all(spec.name != name for spec in MODELS) and is_place(name):
+        return find_own_model(Path(name), MODELS)
+    return _find(name, MODELS)
+
+
+def find_segmenter(name: str) -> ModelSpec:
+    """The line of the catalogue of click networks with a name.
+
+    Raises:
+        ModelUnavailable: There is no such network; names those that there are.
+    """
+    return _find(name, SEGMENTERS)
+
+
+def _find(name: str, specs: tuple[ModelSpec, ...]) -> ModelSpec:
+    for spec in specs:
+        if spec.name == name:
+            return spec
+    raise ModelUnavailable(f"Expected one of the models {', '.join(spec.name for spec in specs)}, got {name}.")
+
+
+def models_folder() -> Path:
+    """Where the weights lie that the user added; it may not exist yet. Follows XDG_DATA_HOME where that is set."""
+    return data_folder() / "models"
+
+
+def weights_file(spec: ModelSpec) -> Path:
+    """Where a model's weights lie; whether they are there is for the model to say."""
+    own = Path(str(files("resources"))) if spec.is_bundled else models_folder()
+    return (spec.folder or own) / spec.weights
+
+
+def load_model(name: str, *, device: str = "auto") -> PanoramaModel:
+    """A model, ready to predict.
+
+    Args:
+        name: As for `find_model`.
+        device: One of `DEVICES`; "auto" takes a GPU when there is one.
+
+    Raises:
+        ModelUnavailable: There is no such model, its weights are missing or broken, or there is no such device.
+    """
+    return cast(PanoramaModel, _load(find_model(name), device))
+
+
+def load_segmenter(name: str, *, device: str = "auto") -> ClickNetwork:
+    """A click network, ready for `core.segment`; arguments and errors as for `load_model`."""
+    return cast("ClickNetwork", _load(find_segmenter(name), device))
+
+
+def _load(spec: ModelSpec, device: str) -> object:
+    if device not in DEVICES:
+        raise ModelUnavailable(f"Expected one of the devices {', '.join(DEVICES)}, got {device}.")
+    module, _, entry = spec.entry.partition(":")
+    model = getattr(import_module(module), entry)
+    return model(device=device) if spec.folder is None else model(weights_file(spec), device=device)

@@ -1,0 +1,200 @@
+"""Depth Any Panoramas (arXiv:2512.16913): distance along each ray up to 100 m, and where there is nothing that near.
+
+The published code has three paths that disagree. This is the one of its evaluation and training: the picture at
+512 x 1024, colours normalised, and what the second head calls far taken for far.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ModelUnavailable
+from core.geometry.sphere import erp_angles
+from core.geometry.warp import resize_erp
+from core.models import find_model, weights_file
+from core.models.devices import pick_device
+from core.models.runners import TorchRunner
+from core.panorama import is_full_sphere
+from core.prediction import Prediction
+from core.progress import Progress, silent, stage
+
+if TYPE_CHECKING:
+    from core.models.layouts import Layout
+    from core.models.networks.dap import DapNet
+
+NAME = "dap"
+HEIGHT = 512
+"""Rows of the picture that the network was trained on."""
+RANGE = 100.0
+"""Metres for which its depth of 1 stands."""
+
+_CUBIC_REACH = 2
+F32 = NDArray[np.float32]
+
+
+def published_layout() -> Layout:
+    """What the published file holds."""
+    from core.models.layouts import dap_layout
+    from core.models.networks import dap
+
+    return dap_layout(dap.PUBLISHED)
+
+
+class Dap:
+    """The published network on weights that the user added.
+
+    Nothing in the network knows that a panorama closes, so that its answers jump where the picture's sides meet. The
+    picture is therefore read twice, the second time turned by half, and each answer counts less the nearer it is to
+    its own seam: twice the time for no jump at all. With arbitrary weights at 128 x 256, a jump of 8.8 m between the
+    sides became 0.8 m, as elsewhere between neighbours; for a picture rolled by a quarter the answers differed
+    by 1.7 m instead of 6.1 m, for one rolled by half not at all. Circular padding of the heads alone costs no time and
+    left 5.7 m and 4.2 m; the picture continued by an eighth on each side, for 1.25 to 1.6 times the time, left 8.4 m
+    and 4.0 m.
+
+    Args:
+        weights: A safetensors file as `core.models.store` writes it; the added one when left out.
+        device: "auto", "cpu", "cuda" or another torch device.
+
+    Raises:
+        ModelUnavailable: The weights are missing, broken or of another network, or the device cannot be used.
+    """
+
+    def __init__(self, weights: Path | None = None, *, device: str = "auto") -> None:
+        path = weights or weights_file(find_model(NAME))
+        if weights is None and not path.is_file():
+            raise ModelUnavailable(
+                f"Weights for {NAME} are missing. Download model.pth of Insta360-Research/DAP-weights and add it with "
+                f"'panoviewer models add model.pth --as {NAME}', which puts it here: {path}"
+            )
+        self._name = NAME if weights is None else f"{NAME} ({weights.name})"
+        self._runner: TorchRunner[DapNet] = TorchRunner(_build, path, device=pick_device(device), exact=True)
+
+    @property
+    def device(self) -> str:
+        """Where it runs: 'cpu', 'cuda:0', ..."""
+        return self._runner.device
+
+    def raw(self, rgb: NDArray[np.uint8], *, progress: Progress = silent) -> dict[str, F32]:
+        """The network's own outputs for a picture as it is; see `core.models.base.RawModel`.
+
+        Args:
+            rgb: (H, W, 3) sRGB uint8; H and W are multiples of 16.
+            progress: Called as the network goes on; may raise `Cancelled`.
+
+        Returns:
+            ``pred_depth`` (H, W), 1 for 100 m, and ``pred_mask`` (H, W), high where there is nothing within that.
+
+        Raises:
+            ModelUnavailable: The network cannot read a picture of this size, or the device ran out of memory.
+        """
+        from core.models.networks.dap import is_ambiguous
+
+        height, width = rgb.shape[:2]
+        if height % 16 or width % 16 or is_ambiguous(height, width):
+            raise ModelUnavailable(
+                f"Expected a picture whose sides are multiples of 16, other than 80 x 160 and 464 x 928 where the "
+                f"published code confuses its patches, got {height} x {width} (height x width); resize it."
+            )
+        with self._watched(progress):
+            depth, far = self._runner.run(_batch(rgb))
+        return {"pred_depth": depth[0, 0], "pred_mask": far[0, 0]}
+
+    def predict(self, rgb: NDArray[np.uint8], *, progress: Progress = silent) -> Prediction:
+        """Depth in metres, NaN where far, and far, at 512 x 1024.
+
+        Args:
+            rgb: (H, W, 3) sRGB uint8, a level full sphere of any size.
+            progress: Called as the network goes on; may raise `Cancelled`.
+
+        Raises:
+            ValueError: `rgb` is something else.
+            ModelUnavailable: The device ran out of memory.
+        """
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not is_full_sphere(*rgb.shape[:2]):
+            raise ValueError(f"rgb must be a full sphere, uint8 (H, 2 H, 3), got {rgb.dtype} {rgb.shape}")
+        started = time.perf_counter()
+        picture = _resized(rgb)
+        here = self.raw(picture, progress=stage(progress, 0.0, 0.5))
+        turned = self.raw(np.roll(picture, HEIGHT, axis=1), progress=stage(progress, 0.5, 1.0))
+        log_depth = _without_seam(np.log(here["pred_depth"]), np.log(turned["pred_depth"]))
+        far = ~(1 - _without_seam(here["pred_mask"], turned["pred_mask"]) > 0.5)
+        depth = np.float32(RANGE) * np.exp(log_depth)
+        return Prediction(
+            depth=np.where(far, np.float32(np.nan), depth),
+            far=far,
+            is_metric=True,
+            model=self._name,
+            device=self._runner.device,
+            seconds=time.perf_counter() - started,
+            native_size=(HEIGHT, 2 * HEIGHT),
+        )
+
+    @contextmanager
+    def _watched(self, progress: Progress) -> Iterator[None]:
+        """Call `progress` after each of the network's steps, which are seconds apart on a slow machine."""
+        steps = self._runner.network.steps()
+        done = 0
+
+        def step(*_: object) -> None:
+            nonlocal done
+            done += 1
+            progress(done, len(steps))
+
+        progress(0, len(steps))
+        hooks = [part.register_forward_hook(step) for part in steps]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _build() -> DapNet:
+    """The network without numbers; those of the file take their place."""
+    import torch
+
+    from core.models.networks import dap
+
+    with torch.device("meta"):
+        return dap.DapNet(dap.PUBLISHED)
+
+
+def _batch(rgb: NDArray[np.uint8]) -> F32:
+    """(1, 3, h, w) in [0, 1]."""
+    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+
+
+def _resized(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture as the network was trained to see it, by cubic interpolation that goes on around the seam.
+
+    From twice the size on, pixels would be left out; their mean is taken instead.
+    """
+    height, width = rgb.shape[:2]
+    if (height, width) == (HEIGHT, 2 * HEIGHT):
+        return rgb
+    if height >= 2 * HEIGHT:
+        return resize_erp(rgb, HEIGHT, 2 * HEIGHT)
+    # As many columns more on each side as become a whole number of the result's, and no fewer than the filter sees.
+    common = math.gcd(width, 2 * HEIGHT)
+    times = math.ceil(_CUBIC_REACH * common / width)
+    margin, more = times * width // common, times * 2 * HEIGHT // common
+    wide = np.concatenate([rgb[:, -margin:], rgb, rgb[:, :margin]], axis=1)
+    resized = cv2.resize(wide, (2 * HEIGHT + 2 * more, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return np.ascontiguousarray(resized[:, more:-more], np.uint8)
+
+
+def _without_seam(here: F32, turned: F32) -> F32:
+    """One map of two, the second of which was made from the picture turned by half; each is 0 at its own seam."""
+    lon, _ = erp_angles(*here.shape)
+    share = ((1 + np.cos(lon)) / 2).astype(np.float32)
+    blended: F32 = share * here + (1 - share) * np.roll(turned, -here.shape[1] // 2, axis=1)
+    return blended

@@ -1,0 +1,73 @@
+"""Which device a network runs on."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from core.errors import ModelUnavailable
+
+
+def pick_device(choice: str) -> str:
+    """The torch device for a choice; torch is imported only where it can matter.
+
+    Args:
+        choice: "auto" takes a usable NVIDIA GPU or else the CPU; anything else is a torch device and taken as it is.
+
+    Raises:
+        ModelUnavailable: CUDA was asked for and cannot be used.
+    """
+    if choice == "auto":
+        return "cuda" if _has_nvidia_driver() and _cuda_works() else "cpu"
+    if choice.partition(":")[0] == "cuda" and not _cuda_works():
+        raise ModelUnavailable(
+            f"Device {choice} was asked for, but the installed PyTorch can use no NVIDIA GPU here; choose cpu or auto."
+        )
+    return choice
+
+
+@contextmanager
+def inference_on(device: str) -> Iterator[None]:
+    """Networks run within, without gradients.
+
+    Args:
+        device: Where, for the sentence.
+
+    Raises:
+        ModelUnavailable: The device ran out of memory.
+    """
+    import torch
+
+    try:
+        with torch.inference_mode():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise ModelUnavailable(
+            f"Device {device} has too little free memory for this model; close other programs or choose cpu."
+        ) from error
+
+
+@cache
+def _has_nvidia_driver() -> bool:
+    """True when the driver's library can be loaded; costs nothing beside the second that importing torch takes."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _cuda_works() -> bool:
+    """True when a tensor has been computed on the GPU: a driver too old, or a GPU too old for this build, says no."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return False
+    try:
+        return float(torch.ones(2, device="cuda").sum()) == 2.0
+    except RuntimeError:
+        return False

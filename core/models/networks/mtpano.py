@@ -1,0 +1,290 @@
+"""The network of MTPano (arXiv:2602.05330): classes, depth and normals of a panorama from one DINOv3 transformer.
+
+Its features are kept twice, once as what stays the same when the camera turns (classes, depth) and once as what does
+not (normals); small heads for six tasks let the two exchange what they know before a decoder for each task.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.models.networks.mtpano_decoder import DenseHead, Neck, SemanticHead
+from core.models.networks.vit import VIT_L, ViT, ViTConfig
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+TASKS = ("semseg", "depth", "normals")
+"""What it says."""
+HELPERS = {"grad": 2, "sdf": 1, "point": 3}
+"""What it learned beside that, with channels: the picture's gradients, the distance to its edges, points in space."""
+TURNING = ("normals", "point")
+"""Tasks whose answers change when the camera turns."""
+EXCHANGE = ("grad", "sdf", "semseg", "depth", "normals", "point")
+"""The order in which the bridges read the tasks' features."""
+_LAYER_NORM_EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class MtpanoConfig:
+    """Sizes of the network; the defaults are those of the published one.
+
+    Attributes:
+        vit: The transformer.
+        taps: Its four blocks that are looked at.
+        rows: Of patches; the network knows no other size.
+        features: Channels between the transformer and the decoders.
+        levels: Channels of the decoders at their four levels.
+        classes: Names that it knows.
+    """
+
+    vit: ViTConfig = VIT_L
+    taps: tuple[int, int, int, int] = (5, 11, 17, 23)
+    rows: int = 32
+    features: int = 256
+    levels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
+    classes: int = 150
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of a map."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, eps=_LAYER_NORM_EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as the input."""
+        normed: Tensor = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return normed
+
+
+class Mixer(nn.Module):
+    """A convolution near the equator, a wide one of each channel near the poles, and a blend between."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.equator = nn.Conv2d(channels, channels, 3, padding=1)
+        self.pole = nn.Conv2d(channels, channels, (3, 9), padding=(1, 4), groups=channels)
+
+    def forward(self, x: Tensor, rays: Tensor) -> Tensor:
+        """Same shape as the input; `rays` are (1, 3, h, w), the second the vertical."""
+        share = rays[:, 1:2].abs()
+        out: Tensor = (1 - share) * self.equator(x) + share * self.pole(x)
+        return out
+
+
+class Steady(nn.Module):
+    """A residual block through a bottleneck."""
+
+    def __init__(self, channels: int, bottleneck: int) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(channels, bottleneck, 1)
+        self.mix = Mixer(bottleneck)
+        self.widen = nn.Conv2d(bottleneck, channels, 1)
+
+    def inner(self, x: Tensor, rays: Tensor) -> Tensor:
+        """What is to be added."""
+        out: Tensor = self.widen(F.gelu(self.mix(F.gelu(self.narrow(x)), rays)))
+        return out
+
+    def forward(self, x: Tensor, rays: Tensor, place: Tensor) -> Tensor:  # noqa: ARG002
+        """Same shape as the input; `place` has no say."""
+        return x + self.inner(x, rays)
+
+
+class Turning(Steady):
+    """The same, scaled and shifted by what the place on the sphere says."""
+
+    def __init__(self, channels: int, bottleneck: int) -> None:
+        super().__init__(channels, bottleneck)
+        self.modulate = nn.Sequential(nn.Conv2d(5, bottleneck, 1), nn.ReLU(), nn.Conv2d(bottleneck, 2 * channels, 1))
+
+    def forward(self, x: Tensor, rays: Tensor, place: Tensor) -> Tensor:
+        """Same shape as the input; `place` is (1, 2, h, w), angles from the top and around."""
+        scale, shift = self.modulate(torch.cat([rays, place], dim=1)).chunk(2, dim=1)
+        out: Tensor = x + self.inner(x, rays) * (1 + scale) + shift
+        return out
+
+
+class Grouping(nn.Module):
+    """Splits a level of the transformer into what turns with the camera and what does not."""
+
+    def __init__(self, channels: int, bottleneck: int) -> None:
+        super().__init__()
+        self.steady = nn.ModuleList(Steady(channels, bottleneck) for _ in range(2))
+        self.turning = nn.ModuleList(Turning(channels, bottleneck) for _ in range(2))
+
+    def forward(self, x: Tensor, rays: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """(b, channels, h, w) each."""
+        steady = turning = x
+        for block in self.steady:
+            steady = block(steady, rays, place)
+        for block in self.turning:
+            turning = block(turning, rays, place)
+        return steady, turning
+
+
+class Gather(nn.Module):
+    """Four levels in one map of few channels."""
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(4 * channels, features, 1, bias=False)
+        self.norm = ChannelNorm(features)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """(b, features, h, w)."""
+        return F.gelu(self.norm(self.mix(torch.cat(levels, dim=1))))
+
+
+class TaskHead(nn.Module):
+    """A task's features and a coarse answer, which is for training only."""
+
+    def __init__(self, features: int, outputs: int) -> None:
+        super().__init__()
+        self.extract = nn.Sequential(
+            nn.Conv2d(features, features, 3, padding=1, bias=False),
+            ChannelNorm(features),
+            nn.GELU(),
+            nn.Conv2d(features, features, 1, bias=False),
+            ChannelNorm(features),
+            nn.GELU(),
+        )
+        self.classify = nn.Conv2d(features, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The features, same shape as the input."""
+        out: Tensor = self.extract(x)
+        return out
+
+
+class Bridge(nn.Module):
+    """Lets a map attend to the features of all tasks."""
+
+    heads = 4
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.squeeze = nn.ModuleDict({task: nn.Conv2d(features, features, 3, stride=2, padding=1) for task in EXCHANGE})
+        self.norm_query = nn.LayerNorm(features)
+        self.norm_key = nn.LayerNorm(features)
+        self.query = nn.Linear(features, features)
+        self.key = nn.Linear(features, features)
+        self.value = nn.Linear(features, features)
+        self.project = nn.Linear(features, features)
+        self.norm_mlp = nn.LayerNorm(features)
+        self.mlp = nn.Sequential(nn.Linear(features, 4 * features), nn.GELU(), nn.Linear(4 * features, features))
+
+    def forward(self, x: Tensor, of_tasks: Mapping[str, Tensor]) -> Tensor:
+        """Same shape as the input."""
+        tokens = x.flatten(2).transpose(1, 2)
+        others = [self.squeeze[task](of_tasks[task]).flatten(2).transpose(1, 2) for task in EXCHANGE]
+        known = self.norm_key(torch.cat(others, dim=1))
+        query, key, value = self.query(self.norm_query(tokens)), self.key(known), self.value(known)
+        mixed = F.scaled_dot_product_attention(self._split(query), self._split(key), self._split(value))
+        tokens = tokens + self.project(mixed.transpose(1, 2).flatten(2))
+        out: Tensor = tokens + self.mlp(self.norm_mlp(tokens))
+        return out.transpose(1, 2).reshape(x.shape)
+
+    def _split(self, x: Tensor) -> Tensor:
+        batch, count, _ = x.shape
+        return x.reshape(batch, count, self.heads, -1).transpose(1, 2)
+
+
+class MtpanoNet(nn.Module):
+    """Pictures in, classes, depth and normals out."""
+
+    rays: Tensor
+    place: Tensor
+
+    def __init__(self, config: MtpanoConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, features, rows = config.vit.width, config.features, config.rows
+        channels = {"semseg": config.classes, "depth": 1, "normals": 3, **HELPERS}
+        self.vit = ViT(config.vit)
+        rays, place = places(rows)
+        self.register_buffer("rays", rays)
+        self.register_buffer("place", place)
+        self.group = nn.ModuleList(Grouping(width, features) for _ in range(4))
+        self.gather_steady = Gather(width, features)
+        self.gather_turning = Gather(width, features)
+        self.task_head = nn.ModuleDict({task: TaskHead(features, count) for task, count in channels.items()})
+        self.bridge_steady = Bridge(features)
+        self.bridge_turning = Bridge(features)
+        self.inject_steady = nn.ModuleList(nn.Conv2d(features, width, 1) for _ in range(4))
+        self.inject_turning = nn.ModuleList(nn.Conv2d(features, width, 1) for _ in range(4))
+        self.inject_task = nn.ModuleDict(
+            {task: nn.ModuleList(nn.Conv2d(features, width, 1) for _ in range(4)) for task in TASKS}
+        )
+        self.adapt = nn.ModuleDict({task: nn.ModuleList(_adapter(width) for _ in range(4)) for task in TASKS})
+        self.neck = nn.ModuleDict({task: Neck(width, config.levels, features, rows) for task in TASKS})
+        self.head = nn.ModuleDict(
+            {
+                "semseg": SemanticHead(features, config.classes),
+                "depth": DenseHead(features, 1),
+                "normals": DenseHead(features, 3),
+            }
+        )
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Classes, depth and normals of every pixel.
+
+        Args:
+            pictures: (b, 3, h, w) sRGB in [0, 1], of the one size that it knows: 512 x 1024.
+
+        Returns:
+            Logits (b, classes, h, w), metres along the ray (b, 1, h, w), vectors (b, 3, h, w) of any length.
+        """
+        mean, deviation = (pictures.new_tensor(value)[:, None, None] for value in (MEAN, DEVIATION))
+        levels = self.vit((pictures - mean) / deviation, self.config.taps)
+        class_tokens = [level[:, :1] for level in levels]
+        maps = [self._grid(level) for level in levels]
+        del levels
+        groups = [group(level, self.rays, self.place) for group, level in zip(self.group, maps, strict=True)]
+        del maps
+        steady, turning = [pair[0] for pair in groups], [pair[1] for pair in groups]
+        del groups
+        all_steady, all_turning = self.gather_steady(steady), self.gather_turning(turning)
+        of_tasks = {task: head(all_turning if task in TURNING else all_steady) for task, head in self.task_head.items()}
+        bridged = self.bridge_steady(all_steady, of_tasks), self.bridge_turning(all_turning, of_tasks)
+        steady = [x + inject(bridged[0]) for x, inject in zip(steady, self.inject_steady, strict=True)]
+        turning = [x + inject(bridged[1]) for x, inject in zip(turning, self.inject_turning, strict=True)]
+        answers = {}
+        for task in TASKS:
+            inject = cast(nn.ModuleList, self.inject_task[task])
+            adapt = cast(nn.ModuleList, self.adapt[task])
+            read = []
+            for number, base in enumerate(turning if task in TURNING else steady):
+                own = base + inject[number](of_tasks[task]) + adapt[number](base)
+                read.append(torch.cat([class_tokens[number], own.flatten(2).transpose(1, 2)], dim=1))
+            answers[task] = self.head[task](self.neck[task](read)[-1])
+        return answers["semseg"], F.relu(answers["depth"]), answers["normals"]
+
+    def _grid(self, tokens: Tensor) -> Tensor:
+        patches = tokens[:, self.config.vit.first_patch :]
+        return patches.transpose(1, 2).reshape(patches.shape[0], patches.shape[2], self.config.rows, -1)
+
+
+def _adapter(width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width, width, 3, padding=1, bias=False), ChannelNorm(width), nn.GELU(), nn.Conv2d(width, width, 1)
+    )
+
+
+def places(rows: int) -> tuple[Tensor, Tensor]:
+    """Directions (1, 3, rows, 2 rows) and angles (1, 2, rows, 2 rows) on the grid that the network was trained with.
+
+    Unlike everywhere else here, its first and last rows are the poles and its first and last columns the same meridian.
+    """
+    down = torch.linspace(0, 1, rows)[:, None].expand(-1, 2 * rows) * math.pi
+    around = torch.linspace(0, 1, 2 * rows)[None].expand(rows, -1) * 2 * math.pi
+    rays = torch.stack([down.sin() * around.cos(), down.cos(), down.sin() * around.sin()])
+    return rays[None], torch.stack([down, around])[None]

@@ -1,0 +1,91 @@
+"""Models that the user brings: what `panoviewer-train export` wrote, a file of weights with its card beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from core.models import ModelSpec
+
+WEIGHTS_SUFFIX = ".safetensors"
+CARD_SUFFIX = ".json"
+MAX_CARD_BYTES = 4 << 20
+_SHOWN = 40
+
+
+def is_place(choice: str) -> bool:
+    """True when a choice of a model is meant as a place on the disk and not as a name."""
+    return "/" in choice or "\\" in choice or choice.endswith(WEIGHTS_SUFFIX) or os.path.exists(choice)
+
+
+def find_own_model(place: Path, known: Sequence[ModelSpec]) -> ModelSpec:
+    """What a folder or a file of weights holds, as a line of the catalogue.
+
+    The card beside the weights says of which kind they are; everything else is that kind's. The weights are not read.
+
+    Args:
+        place: A folder with one file of weights, or such a file.
+        known: The kinds that there are.
+
+    Raises:
+        ModelUnavailable: There is no such place, not exactly one file of weights, or no card that names a known kind.
+    """
+    weights = _weights(place, known)
+    card = weights.with_suffix(CARD_SUFFIX)
+    kind = _kind(card)
+    for spec in known:
+        if spec.name == kind:
+            return replace(
+                spec,
+                title=f"{spec.title}, weights of {weights.name}",
+                weights=weights.name,
+                folder=weights.absolute().parent,
+                source="weights of the user's own",
+                licence="unknown",
+            )
+    names = ", ".join(spec.name for spec in known)
+    raise ModelUnavailable(f"Expected a card of one of the models {names}, got {kind[:_SHOWN]!r}: {card}")
+
+
+def _weights(place: Path, known: Sequence[ModelSpec]) -> Path:
+    try:
+        if place.is_dir():
+            found = sorted(path for path in place.iterdir() if path.suffix == WEIGHTS_SUFFIX)
+            if len(found) == 1:
+                return found[0]
+            raise ModelUnavailable(
+                f"Expected a folder with one {WEIGHTS_SUFFIX} file, got {len(found)} of them; name the file: {place}"
+            )
+        is_there = place.exists()
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"Expected a folder with a model, got one that cannot be read: {place}") from error
+    if is_there and place.suffix == WEIGHTS_SUFFIX:
+        return place
+    names = ", ".join(spec.name for spec in known)
+    got = "another file" if is_there else "nothing"
+    raise ModelUnavailable(
+        f"Expected one of the models {names}, a folder or a {WEIGHTS_SUFFIX} file, got {got}: {place}"
+    )
+
+
+def _kind(card: Path) -> str:
+    """What the card calls the model."""
+    try:
+        if not card.is_file() or card.stat().st_size > MAX_CARD_BYTES:
+            raise ValueError("no file of a card's size")
+        facts = json.loads(card.read_bytes())
+        kind = facts["model"]
+        if not isinstance(kind, str):
+            raise TypeError("the name is no text")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelUnavailable(
+            f"Expected a card beside the weights that names their model, got none; export the model again: {card}"
+        ) from error
+    return kind

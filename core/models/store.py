@@ -1,0 +1,182 @@
+"""Weights that the user adds once: taken over from the published file, kept beside a card, checked, removed.
+
+The card says which file they came from and what they were when they were added. No hash is known beforehand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import core.models
+from core.errors import ModelUnavailable
+from core.io.atomic import atomic_file, export_errors, make_folder
+from core.io.digest import content_sha256
+from core.models import ModelSpec, find_model, weights_file
+from core.models.checkpoints import converted, open_checkpoint
+from core.models.layouts import Layout
+from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES
+from core.models.weights import check_size, write_tensors
+
+_ENOUGH = 0.5
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file was.
+
+    Attributes:
+        name: Without its folder.
+        bytes: Its size.
+        sha256: Of its content, in hexadecimal.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> FileFacts:
+        """Of a file as it is now; reads it."""
+        return cls(path.name, path.stat().st_size, content_sha256(path))
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of added weights.
+
+    Attributes:
+        model: Their name in the catalogue.
+        weights: The file that was written when they were added.
+        source: The file they were taken from.
+    """
+
+    model: str
+    weights: FileFacts
+    source: FileFacts
+
+
+def add_model(path: Path, *, name: str | None = None) -> Card:
+    """Take over the weights of a published file, which is not needed afterwards.
+
+    The entries are checked one by one, written under our own names beside a card, and replace what was added before.
+
+    Args:
+        path: As for `core.models.checkpoints.open_checkpoint`.
+        name: The model of the catalogue that they belong to; found out from the entries when left out.
+
+    Raises:
+        ModelUnavailable: The file is broken, or not that of the model; or it is not clear which model it belongs to.
+        ExportError: The weights cannot be written.
+    """
+    given = None if name is None else _addable(name)
+    with open_checkpoint(path) as entries:
+        spec = given or _recognised(entries, path)
+        state = converted(entries, _layout(spec), path)
+        target = weights_file(spec)
+        make_folder(target.parent)
+        with atomic_file(target) as stream:
+            write_tensors(state, stream)
+    card = Card(spec.name, FileFacts.of(target), FileFacts.of(path))
+    with atomic_file(card_file(spec)) as stream:
+        stream.write(json.dumps(asdict(card), indent=1).encode() + b"\n")
+    return card
+
+
+def remove_model(name: str) -> int:
+    """Delete added weights and their card.
+
+    Returns:
+        The bytes that became free.
+
+    Raises:
+        ModelUnavailable: They were never added, or come with the program.
+        ExportError: They cannot be deleted.
+    """
+    spec = _addable(name)
+    target = weights_file(spec)
+    size = check_size(target, max_bytes=1 << 62)
+    for path in (target, card_file(spec)):
+        with export_errors(path):
+            path.unlink(missing_ok=True)
+    return size
+
+
+def verify_model(name: str) -> Card:
+    """Compare added weights with what they were when they were added; reads the whole file.
+
+    Raises:
+        ModelUnavailable: They differ, are missing, or there is no card to compare with.
+    """
+    spec = _addable(name)
+    target = weights_file(spec)
+    size = check_size(target, max_bytes=1 << 62)
+    card = read_card(spec)
+    if card is None:
+        raise ModelUnavailable(
+            f"Expected a card beside the weights of {name} that says what they were, got none; add them again: "
+            f"{card_file(spec)}"
+        )
+    if size != card.weights.bytes or content_sha256(target) != card.weights.sha256:
+        raise ModelUnavailable(
+            f"Expected the weights of {name} as they were added (SHA-256 {card.weights.sha256[:16]}…), got a file that "
+            f"has changed since; add them again: {target}"
+        )
+    return card
+
+
+def card_file(spec: ModelSpec) -> Path:
+    """Where the card of added weights lies."""
+    return weights_file(spec).with_suffix(CARD_SUFFIX)
+
+
+def read_card(spec: ModelSpec) -> Card | None:
+    """The card of added weights; None when there is none that can be read."""
+    path = card_file(spec)
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_CARD_BYTES:
+            return None
+        facts = json.loads(path.read_bytes())
+        weights, source = (FileFacts(**facts[key]) for key in ("weights", "source"))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return Card(spec.name, weights, source) if facts.get("model") == spec.name else None
+
+
+def addable_models() -> tuple[ModelSpec, ...]:
+    """Those of the catalogue whose weights the user adds."""
+    return tuple(spec for spec in core.models.MODELS if not spec.is_bundled)
+
+
+def _addable(name: str) -> ModelSpec:
+    for spec in addable_models():
+        if spec.name == name:
+            return spec
+    names = ", ".join(spec.name for spec in addable_models())
+    got = f"{name}, which comes with the program" if any(spec.name == name for spec in core.models.MODELS) else name
+    raise ModelUnavailable(f"Expected one of the models whose weights are added, {names}, got {got}.")
+
+
+def _recognised(entries: Mapping[str, object], path: Path) -> ModelSpec:
+    """The model to which most names of a checkpoint belong."""
+    shares = {}
+    for spec in addable_models():
+        known = _layout(spec).shapes.keys()
+        shares[spec.name] = len(known & entries.keys()) / len(known)
+    best = [name for name, share in shares.items() if share >= _ENOUGH and share == max(shares.values())]
+    if len(best) != 1:
+        names = ", ".join(best or shares)
+        raise ModelUnavailable(
+            f"Expected a file whose entries belong to one of the models {names}, got one that does not tell to which; "
+            f"say it with --as NAME, or choose the published file: {path}"
+        )
+    return find_model(best[0])
+
+
+def _layout(spec: ModelSpec) -> Layout:
+    module, _, function = spec.layout.partition(":")
+    return cast(Layout, getattr(import_module(module), function)())

@@ -1,0 +1,1 @@
+"""Cutting objects out by click: a click travels around the sphere, view by view."""

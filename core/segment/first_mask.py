@@ -1,0 +1,373 @@
+"""What a click means, from views that are centred on it.
+
+The object may be a door handle or the floor: views of several widths around the first click are read at once, and the
+network's own estimate of its IoU with the whole object says which of them to believe. A second look, just wide enough
+for what was found, sees it as large as possible; there the border is brought to the picture's edges. The widths stay as
+they are for later clicks, unless the object outgrows them, so that a correction corrects and does not start anew.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.geometry.camera import Camera
+from core.geometry.warp import erp_to_camera
+from core.mask import SphereMask
+from core.progress import Progress, silent
+from core.scene import Box, Click
+from core.segment.candidates import OBJECT, Candidate, Method, color_masks, propose
+from core.segment.corrections import clicked_parts, tempered
+from core.segment.cut import cut_view
+from core.segment.guess import GuessResult
+from core.segment.looks import (
+    agreement,
+    camera_around,
+    camera_around_box,
+    cameras_around_click,
+    fits,
+    overlaps,
+    picture,
+    prompt_in,
+    sees,
+    shared_areas,
+)
+from core.segment.merge import SeenView, project_logits
+from core.segment.network import Features, ViewAnswer, ViewPrompt
+from core.segment.options import Merge
+from core.segment.photo import PhotoLevels
+from core.segment.ranking import Ranker
+from core.segment.traits import traits
+
+Bits = NDArray[np.bool_]
+Logits = NDArray[np.float32]
+Levels = Sequence[NDArray[Any]]
+Prompted = tuple[tuple[Click, ...], Box | None]
+
+COLOR_TRUST = 1.0
+"""What a mask by colours counts for beside the network's estimate of its own, where nobody learned which to choose."""
+CLOSE_SIZE = 192
+"""Pixels along each side of the second look."""
+CLOSE_SHARE = 0.6
+"""Share of the second look in the mean of both looks' logits."""
+CUT_SIZE = 256
+"""Pixels along each side of the picture in which the border is brought to the edges."""
+EDITED = 2.0
+"""Logit of what was changed in an earlier answer after it was given."""
+_KEPT = 32
+
+
+class CentredNetwork(Protocol):
+    """What a network offers beyond the four calls: it reads several views at once, of any field of view."""
+
+    @property
+    def centred_size(self) -> int:
+        """Pixels along each side of the views around a click."""
+        ...
+
+    def encode_views(self, views: NDArray[np.uint8], fovs: Sequence[float], *, centred: bool) -> Levels:
+        """Features of (n, s, s, 3) views, level by level, each (n, ...).
+
+        Args:
+            views: sRGB; s a multiple of 32.
+            fovs: Their horizontal fields of view, radians.
+            centred: The first click lies in the middle of every view.
+        """
+        ...
+
+    def decode_views(self, features: Features, prompts: Sequence[ViewPrompt]) -> list[ViewAnswer]:
+        """The object in each of them, whose features are told level by level."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """One view that was read: what is known of it, what was last said about it, (readings, s, s), and how well."""
+
+    camera: Camera
+    features: Levels
+    logits: Logits
+    quality: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """What is kept from click to click: both looks, and the answer in the second one's view, (readings, s, s)."""
+
+    wide: _Look
+    close: _Look
+    answer: Logits
+
+    def result(self) -> GuessResult:
+        cameras = (self.close.camera, self.wide.camera)
+        return GuessResult(cameras, (self.answer, self.wide.logits), self.wide.quality, OBJECT)
+
+
+class _Earlier:
+    """The answer before the newest click, and what became of it on the panorama.
+
+    Args:
+        state: With the answer.
+        previous: On the panorama's grid; None when nothing is known of it.
+    """
+
+    def __init__(self, state: _State, previous: SphereMask | None) -> None:
+        self._views = [
+            SeenView(state.close.camera, state.answer[OBJECT], rules=True),
+            SeenView(state.wide.camera, state.wide.logits[OBJECT]),
+        ]
+        self._bits = None if previous is None or previous.is_empty else previous.unpack()
+
+    def seen_by(self, camera: Camera) -> Logits:
+        """The logits in a view, NaN where nothing is known; where the panorama says otherwise, it is believed."""
+        import cv2
+
+        logits = project_logits(self._views, camera, Merge.MEAN)
+        if self._bits is None:
+            return logits
+        inside = erp_to_camera(self._bits, camera)
+        other = ((logits > 0) != inside) & (inside | ~np.isnan(logits))
+        # Borders of two grids differ by a pixel here and there, which means nothing.
+        other = cv2.morphologyEx(other.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).view(np.bool_)
+        return np.where(other, np.where(inside, EDITED, -EDITED), logits).astype(np.float32)
+
+
+class CentredGuess:
+    """A `FirstGuess` by a network that reads centred views.
+
+    The result of n clicks is that of giving them one after another: what earlier clicks gave is remembered, or worked
+    out again. One thread at a time.
+
+    Args:
+        network: Reads the views.
+        ranker: Says which of the masks that they offer is meant; without one, those decide that agree with most others.
+    """
+
+    def __init__(self, network: CentredNetwork, ranker: Ranker | None = None) -> None:
+        self._network = network
+        self._ranker = ranker
+        self._photo: PhotoLevels | None = None
+        self._states: OrderedDict[Prompted, _State] = OrderedDict()
+
+    def guess(
+        self,
+        panorama_rgb: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        box: Box | None,
+        previous: SphereMask | None,
+        *,
+        progress: Progress = silent,
+    ) -> GuessResult:
+        """See `FirstGuess`.
+
+        Raises:
+            ValueError: Neither a positive click nor a box.
+        """
+        photo = self._levels(panorama_rgb)
+        given = tuple(clicks)
+        first = 0 if box is not None else next((n for n, click in enumerate(given, 1) if click.positive), -1)
+        if first < 0:
+            raise ValueError("a first mask needs a positive click or a box")
+        steps = [(given[:count], box) for count in range(first, len(given) + 1)]
+        state: _State | None = None
+        for done, prompted in enumerate(steps):
+            progress(done, len(steps))
+            is_newest = prompted is steps[-1]
+            # The newest answer is always worked out: what became of the one before it may be known better by now.
+            known = None if is_newest else self._states.get(prompted)
+            state = known or self._step(photo, prompted, state, previous if is_newest else None)
+            self._keep(prompted, state)
+        if state is None:
+            raise RuntimeError("at least one step is taken")
+        return state.result()
+
+    def forget(self) -> None:
+        """See `core.segment.guess.RemembersPhoto`."""
+        self._photo = None
+        self._states.clear()
+
+    def _levels(self, rgb: NDArray[np.uint8]) -> PhotoLevels:
+        if self._photo is None or self._photo.rgb is not rgb:
+            self._photo = PhotoLevels(rgb)
+            self._states.clear()
+        return self._photo
+
+    def _step(
+        self, photo: PhotoLevels, prompted: Prompted, before: _State | None, previous: SphereMask | None
+    ) -> _State:
+        """The answer to one prompt more."""
+        if before is None:
+            return self._begin(photo, prompted)
+        return self._go_on(photo, prompted, before, _Earlier(before, previous))
+
+    def _begin(self, photo: PhotoLevels, prompted: Prompted) -> _State:
+        clicks, box = prompted
+        size = self._network.centred_size
+        if box is None:
+            cameras = cameras_around_click(_first_positive(clicks), size)
+        else:
+            cameras = (camera_around_box(box, size),)
+        views = np.stack([photo.view(camera) for camera in cameras])
+        features = self._network.encode_views(views, [camera.fov_x for camera in cameras], centred=box is None)
+        answers = self._network.decode_views(features, [prompt_in(camera, clicks, box) for camera in cameras])
+        colored = color_masks(cameras, views, _first_positive(clicks)) if box is None else None
+        candidates = propose(cameras, views, answers, clicks, box, colored)
+        wide = _look_at(_elected(self._ranker, cameras, views, answers, candidates), cameras, features, answers)
+        camera = self._close_camera(wide, prompted, None)
+        close = self._ask(photo, camera, prompted, _seen_by(wide, OBJECT, _grid(camera)), None, centred=False)
+        # Only the object is looked at twice; its parts and its group are as the first look saw them.
+        answer = np.stack([_seen_by(wide, reading, picture(camera, CUT_SIZE)) for reading in range(len(wide.logits))])
+        answer[OBJECT] = self._cut(photo, camera, _mixed(close, wide), clicks)
+        return _State(wide, close, answer)
+
+    def _go_on(self, photo: PhotoLevels, prompted: Prompted, before: _State, earlier: _Earlier) -> _State:
+        clicks, _ = prompted
+        camera = self._wide_camera(clicks, before)
+        wide = self._ask(photo, camera, prompted, earlier.seen_by(_grid(camera)), before.wide, centred=True)
+        wide = replace(wide, quality=before.wide.quality)
+        camera = self._close_camera(wide, prompted, before.close.camera)
+        close = self._ask(photo, camera, prompted, earlier.seen_by(_grid(camera)), before.close, centred=False)
+        answer = self._cut(photo, camera, _mixed(close, wide), clicks)
+        answer = tempered(earlier.seen_by(picture(camera, CUT_SIZE)), answer, camera, clicks)
+        return _State(wide, close, np.stack([answer] * len(wide.logits)))
+
+    def _wide_camera(self, clicks: Sequence[Click], before: _State) -> Camera:
+        """The view of the first look, or when positive clicks lie outside it the narrowest that holds them all."""
+        camera = before.wide.camera
+        positive = [click for click in clicks if click.positive]
+        if all(sees(camera, click) for click in positive):
+            return camera
+        wider = cameras_around_click(positive[0], camera.width)
+        return next((view for view in wider if all(sees(view, click) for click in positive)), wider[-1])
+
+    @staticmethod
+    def _close_camera(wide: _Look, prompted: Prompted, before: Camera | None) -> Camera:
+        """The view of the second look; the one before is kept as long as the object fits into it."""
+        clicks, _ = prompted
+        inside = wide.logits[OBJECT] > 0
+        if inside.any():
+            inside = clicked_parts(inside, wide.camera, clicks)
+        else:
+            third = len(inside) // 3
+            inside[third:-third, third:-third] = True
+        if before is not None and fits(before, wide.camera, inside):
+            return before
+        return picture(camera_around(wide.camera, inside), CLOSE_SIZE)
+
+    def _encode(self, photo: PhotoLevels, cameras: Sequence[Camera], *, centred: bool) -> Levels:
+        views = np.stack([photo.view(camera) for camera in cameras])
+        return self._network.encode_views(views, [camera.fov_x for camera in cameras], centred=centred)
+
+    def _ask(
+        self,
+        photo: PhotoLevels,
+        camera: Camera,
+        prompted: Prompted,
+        prior: Logits,
+        before: _Look | None,
+        *,
+        centred: bool,
+    ) -> _Look:
+        """Look at what is known already: the middle reading answers for what is meant, and the others say the same."""
+        if before is not None and before.camera == camera:
+            features = before.features
+        else:
+            features = self._encode(photo, [camera], centred=centred)
+        clicks, box = prompted
+        answer = self._network.decode_views(features, [prompt_in(camera, clicks, box, prior)])[0]
+        readings = [OBJECT] * len(answer.logits)
+        return _Look(camera, features, answer.logits[readings], answer.quality[readings])
+
+    @staticmethod
+    def _cut(photo: PhotoLevels, camera: Camera, logits: Logits, clicks: Sequence[Click]) -> Logits:
+        large = picture(camera, CUT_SIZE)
+        prompt = prompt_in(large, clicks)
+        return cut_view(photo.view(large), logits, prompt.points, prompt.positive)
+
+    def _keep(self, prompted: Prompted, state: _State) -> None:
+        self._states[prompted] = state
+        self._states.move_to_end(prompted)
+        while len(self._states) > _KEPT:
+            self._states.popitem(last=False)
+
+
+def _elected(
+    ranker: Ranker | None,
+    cameras: Sequence[Camera],
+    views: NDArray[np.uint8],
+    answers: Sequence[ViewAnswer],
+    candidates: Sequence[Candidate],
+) -> tuple[Candidate, float | None]:
+    """What is most likely meant, and its expected IoU where that was learned."""
+    if len(candidates) == 1:
+        return candidates[0], None
+    shared = shared_areas([cameras[each.view] for each in candidates], [each.inside for each in candidates])
+    if ranker is None:
+        return candidates[int(np.argmax(_voted(candidates, answers, shared)))], None
+    common = overlaps(shared).astype(np.float32)
+    scores = ranker.scores(traits(cameras, views, answers, candidates, shared), common)
+    found = np.array([each.inside.any() for each in candidates])
+    best = int(np.argmax(np.where(found, ranker.expected(scores, common), -1)))
+    return candidates[best], float(1 / (1 + np.exp(-np.clip(scores[best], -30, 30))))
+
+
+def _voted(
+    candidates: Sequence[Candidate], answers: Sequence[ViewAnswer], shared: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How well each candidate agrees with the others.
+
+    Where the network is wrong, it is wrong in another way in each view, and so are the colours, but what is right is
+    right in all of them. Parts and groups have no vote.
+    """
+    votes = [n for n, each in enumerate(candidates) if each.method in (Method.OBJECT, Method.COLOR)]
+    voters = [candidates[n] for n in votes]
+    trust = [
+        COLOR_TRUST if each.method == Method.COLOR else float(answers[each.view].quality[OBJECT]) for each in voters
+    ]
+    scores = np.full(len(candidates), -1.0)
+    scores[votes] = agreement(shared[np.ix_(votes, votes)], np.square(trust))
+    return scores
+
+
+def _look_at(
+    chosen: tuple[Candidate, float | None], cameras: Sequence[Camera], features: Levels, answers: Sequence[ViewAnswer]
+) -> _Look:
+    """The view of a candidate, with it as the object; its parts and its group are what the network says there."""
+    import cv2
+
+    candidate, quality = chosen
+    k = candidate.view
+    readings, qualities = answers[k].logits.copy(), answers[k].quality.copy()
+    side = readings.shape[-1]
+    readings[OBJECT] = cv2.resize(candidate.logits, (side, side), interpolation=cv2.INTER_AREA)
+    if quality is not None:
+        qualities[OBJECT] = quality
+    return _Look(cameras[k], tuple(level[k : k + 1] for level in features), readings, qualities)
+
+
+def _first_positive(clicks: Sequence[Click]) -> Click:
+    return next(click for click in clicks if click.positive)
+
+
+def _grid(camera: Camera) -> Camera:
+    """The camera of the network's answers about a view."""
+    return picture(camera, camera.width // 2)
+
+
+def _seen_by(look: _Look, reading: int, camera: Camera) -> Logits:
+    """What was said about one view, in another one; NaN where it was not seen."""
+    return project_logits([SeenView(look.camera, look.logits[reading])], camera, Merge.MEAN)
+
+
+def _mixed(close: _Look, wide: _Look) -> Logits:
+    """The mean of both looks in the view of the second one."""
+    other = _seen_by(wide, OBJECT, _grid(close.camera))
+    own = close.logits[OBJECT]
+    mean = CLOSE_SHARE * own + (1 - CLOSE_SHARE) * other
+    mixed: Logits = np.where(np.isnan(other), own, mean).astype(np.float32)
+    return mixed

@@ -1,0 +1,314 @@
+"""The command line's grammar."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from core.cloud import FRAMES, MIN_VOXEL
+from core.errors import OutOfSpace, PanoError
+from core.models import DEFAULT_MODEL, DEVICES, MODELS, SIZES
+from core.models.base import Task
+from core.prediction import CAMERA_HEIGHTS
+from panoviewer.benches.groups import GROUPS
+from panoviewer.benches.rows import MIN_REPEATS, REFERENCE_WIDTH
+
+RUNS = ("depth", "normals", "classes", "cloud")
+FORMATS = ("npy", "png")
+BENCH_WIDTHS = (256, 8192)
+DONE, FAILED, BAD = 0, 1, 2
+EXIT_CODES = """exit codes:
+  0    everything was done, or had been done before (--resume)
+  1    some of several pictures failed, or something failed that is not the fault of what was given: no space left, no
+       memory, an error of the program
+  2    bad usage, or no picture that could be used
+  130  interrupted"""
+EPILOG = f"""commands:
+  panoviewer [FILE]                  the window; without FILE it opens the sample
+  panoviewer info [FILE]             what is installed, or what a file says about itself
+  panoviewer predict FILE|DIR...     depth, normals and classes as files
+  panoviewer cloud FILE -o OUT.ply   a point cloud
+  panoviewer segment FILE --click LON,LAT -o OUT.png
+                                     the object that was pointed at
+  panoviewer export PROJECT --to FORMAT -o DIR
+                                     annotations for other tools
+  panoviewer import FILE --from FORMAT -o PROJECT
+                                     annotations of other tools
+  panoviewer models COMMAND          list models, add their weights, look at their raw outputs
+  panoviewer bench [GROUP...]        how fast it is on this machine
+
+'panoviewer COMMAND --help' explains each. A picture named like a command is opened with ./NAME.
+
+{EXIT_CODES}"""
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NEGATIVE_NUMBERS = re.compile(rf"-(?=[\d.]){_NUMBER[5:]}(?:,{_NUMBER})*$")
+
+
+class UsageError(Exception):
+    """A command line that makes no sense; a sentence for the user."""
+
+
+def exit_code(error: Exception) -> int:
+    """Whose fault an error is: that of what was given, or another's."""
+    is_given = isinstance(error, (PanoError, UsageError)) and not isinstance(error, OutOfSpace)
+    return BAD if is_given else FAILED
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser with errors of one sentence, without abbreviations, that takes negative numbers as values."""
+
+    def __init__(self, prog: str, **options: object) -> None:
+        options.setdefault("epilog", EXIT_CODES)
+        super().__init__(prog=prog, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)  # type: ignore[arg-type]
+
+    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        """The arguments, with ``--x -94.6,-18.8`` read as ``--x=-94.6,-18.8``."""
+        try:
+            return super().parse_args(join_negative_numbers(args), namespace)
+        except UsageError as error:
+            file = next((name for name in args if name.startswith("-") and os.path.lexists(name)), None)
+            if file is None:
+                raise
+            raise UsageError(f"{error} The file {file} is named like an option; write ./{file}") from error
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError`, with a capital and a hint."""
+        raise UsageError(f"{message[:1].upper()}{message[1:].rstrip('.')}. Try '{self.prog} --help'.")
+
+
+def join_negative_numbers(args: Sequence[str]) -> list[str]:
+    """Arguments with a list of numbers that begins with a minus sign joined to the option before it.
+
+    argparse takes such an argument for an option of its own. Behind ``--`` nothing is touched.
+    """
+    joined: list[str] = []
+    for position, argument in enumerate(args):
+        if argument == "--":
+            return [*joined, *args[position:]]
+        previous = joined[-1] if joined else ""
+        if _NEGATIVE_NUMBERS.match(argument) and re.match(r"--[a-z][a-z0-9-]*$", previous):
+            joined[-1] = f"{previous}={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def window_parser(version: str) -> Parser:
+    """The grammar of ``panoviewer [FILE]``."""
+    parser = Parser("panoviewer", description="Look at 360° photographs and measure them.", epilog=EPILOG)
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a panorama; the sample when left out")
+    parser.add_argument("--run", choices=RUNS, help="estimate this at once")
+    parser.add_argument("--screenshot", type=Path, metavar="OUT.png", help="do it, save the window's picture, exit")
+    add_assume(parser)
+    parser.add_argument("--version", action="version", version=f"panoviewer {version}")
+    add_debug(parser)
+    return parser
+
+
+def info_parser() -> Parser:
+    """The grammar of ``panoviewer info``."""
+    parser = Parser("panoviewer info", description="What is installed, or what a file says about itself.")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a picture; the installation when left out")
+    parser.add_argument("--json", action="store_true", help="write JSON")
+    add_debug(parser)
+    return parser
+
+
+def predict_parser() -> Parser:
+    """The grammar of ``panoviewer predict``."""
+    parser = Parser("panoviewer predict", description="Estimate depth, normals and classes; write them as files.")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="FILE|DIR", help="pictures, or folders of pictures")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    _add_model(parser)
+    parser.add_argument(
+        "--tasks", type=_tasks, metavar="depth,normals,classes", help="what to estimate; default: all the model can"
+    )
+    parser.add_argument(
+        "--size", choices=SIZES, default="full", help="full: the photograph's size; native: the model's (default: full)"
+    )
+    parser.add_argument(
+        "--format", dest="formats", type=_formats, default=("npy",), metavar="npy,png", help="of depth and normals"
+    )
+    _add_photograph(parser)
+    parser.add_argument("--resume", action="store_true", help="skip pictures whose results are complete")
+    parser.add_argument("--json-log", action="store_true", help="write one JSON object per event to standard output")
+    add_debug(parser)
+    return parser
+
+
+def cloud_parser() -> Parser:
+    """The grammar of ``panoviewer cloud``."""
+    parser = Parser("panoviewer cloud", description="Estimate depth and write it as a coloured point cloud.")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE|PROJECT",
+        help="a panorama; or a folder of annotated ones or an annotation file, whose points bear numbers of segments",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="the file to write, .ply or .npz; a folder for several",
+    )
+    parser.add_argument("--per-object", action="store_true", help="a cloud for each segment of the annotations")
+    _add_model(parser)
+    parser.add_argument(
+        "--frame",
+        choices=tuple(FRAMES),
+        default="z-up",
+        help="axes: z-up (x right, y forward), opencv (x right, y down, z forward), gltf (x right, y up, z backward), "
+        "ros (x forward, y left, z up); default: z-up",
+    )
+    parser.add_argument("--min-range", type=_distance, default=0.0, metavar="M", help="leave out nearer points")
+    parser.add_argument("--max-range", type=_distance, default=math.inf, metavar="M", help="leave out farther points")
+    parser.add_argument("--voxel", type=_voxel, metavar="M", help="average the points of each cube of this size")
+    parser.add_argument("--stride", type=_stride, default=1, metavar="N", help="only every n-th row and column")
+    parser.add_argument("--keep-edges", action="store_true", help="keep points that fly between two surfaces")
+    parser.add_argument("--raw-pose", action="store_true", help="do not level the cloud by the photograph's pose")
+    _add_photograph(parser)
+    add_debug(parser)
+    return parser
+
+
+def _add_model(parser: Parser) -> None:
+    names = ", ".join(spec.name for spec in MODELS)
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="NAME|DIR", help=f"{names}, or a folder or .safetensors file"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU when there is one")
+
+
+def bench_parser() -> Parser:
+    """The grammar of ``panoviewer bench``."""
+    names = ", ".join(group.name for group in GROUPS)
+    parser = Parser(
+        "panoviewer bench",
+        description="Measure how fast everything is on this machine, beside other ways of doing it.",
+        epilog="groups:\n" + "\n".join(f"  {group.name:<10} {group.title}" for group in GROUPS) + f"\n\n{EXIT_CODES}",
+    )
+    parser.add_argument(
+        "groups", nargs="*", type=_group, metavar="GROUP", help=f"one or more of {names}; all of them when left out"
+    )
+    parser.add_argument("--json", action="store_true", help="write JSON")
+    parser.add_argument(
+        "--width",
+        type=_bench_width,
+        default=REFERENCE_WIDTH,
+        metavar="PX",
+        help=f"of the panoramas that are worked on; goals are about the default of {REFERENCE_WIDTH}",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=_repeats,
+        default=MIN_REPEATS,
+        metavar="N",
+        help=f"how often each thing is done, after once for warming up (default: {MIN_REPEATS})",
+    )
+    add_debug(parser)
+    return parser
+
+
+def add_assume(parser: Parser) -> None:
+    """The option that says what an odd picture shows."""
+    parser.add_argument(
+        "--assume", choices=("full", "crop"), help="what a picture shows that is not 2:1 and does not say"
+    )
+
+
+def _add_photograph(parser: Parser) -> None:
+    add_assume(parser)
+    parser.add_argument(
+        "--camera-height", type=_camera_height, metavar="M", help="known height of the camera above the floor"
+    )
+
+
+def add_debug(parser: Parser) -> None:
+    """The option that shows tracebacks."""
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error arose")
+
+
+def _tasks(text: str) -> tuple[Task, ...]:
+    return tuple(Task(name) for name in _list(text, tuple(str(task) for task in Task)))
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    return _list(text, FORMATS)
+
+
+def _list(text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """A list with commas, without repetitions."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    unknown = [name for name in names if name not in allowed]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"expected a list of {', '.join(allowed)} with commas, got '{text}'")
+    return names
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"expected a number of metres, got '{text}'")
+    return number
+
+
+def _distance(text: str) -> float:
+    number = _number(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a distance from 0 metres, got '{text}'")
+    return number
+
+
+def _camera_height(text: str) -> float:
+    number = _number(text)
+    lowest, highest = CAMERA_HEIGHTS
+    if not lowest <= number <= highest:
+        raise argparse.ArgumentTypeError(f"expected {lowest:g} to {highest:g} metres, got '{text}'")
+    return number
+
+
+def _voxel(text: str) -> float:
+    number = _number(text)
+    if number < MIN_VOXEL:
+        raise argparse.ArgumentTypeError(f"expected a length of at least {MIN_VOXEL} metres, got '{text}'")
+    return number
+
+
+def _stride(text: str) -> int:
+    number = int(text) if re.fullmatch(r"\d{1,6}", text) else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got '{text}'")
+    return number
+
+
+def _group(text: str) -> str:
+    names = [group.name for group in GROUPS]
+    if text not in names:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(names)}, got '{text}'")
+    return text
+
+
+def _bench_width(text: str) -> int:
+    width = int(text) if re.fullmatch(r"\d{1,6}", text) else 0
+    narrowest, widest = BENCH_WIDTHS
+    if not narrowest <= width <= widest or width % 2:
+        raise argparse.ArgumentTypeError(f"expected an even width of {narrowest} to {widest} pixels, got '{text}'")
+    return width
+
+
+def _repeats(text: str) -> int:
+    number = int(text) if re.fullmatch(r"\d{1,4}", text) else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 9999, got '{text}'")
+    return number

@@ -1,0 +1,36 @@
+"""The tables of a bench; another one is a module beside this one and a line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from panoviewer.benches.rows import Measure
+
+
+@dataclass(frozen=True)
+class Group:
+    """One table of a bench.
+
+    Attributes:
+        name: On the command line.
+        title: Above the table.
+        module: Whose function `measure` yields the rows; imported when it is wanted.
+    """
+
+    name: str
+    title: str
+    module: str
+
+    def load(self) -> Measure:
+        """The function that yields the rows."""
+        measure: Measure = import_module(self.module).measure
+        return measure
+
+
+GROUPS = (
+    Group("segment", "Cutting out what is clicked on", "panoviewer.benches.segment"),
+    Group("geometry", "Panoramas, views, depth and clouds", "panoviewer.benches.geometry"),
+    Group("growth", "From 2K to 16K", "panoviewer.benches.growth"),
+    Group("opening", "Until a picture is seen", "panoviewer.benches.opening"),
+)

@@ -1,0 +1,172 @@
+"""Seconds and bytes: how long something takes, beside another way in the same minutes, and how much memory it needs."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from panoviewer.arguments import UsageError
+from panoviewer.benches.rows import Sample, sample_of
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"
+"""Written to `_CLEAR`, it makes Linux forget the peak of the memory."""
+
+PROGRAM = (sys.executable, "-m", "panoviewer")
+
+Work = Callable[[], object]
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch and OpenCV use so many threads; nothing else here uses more than one."""
+    import cv2
+    import torch
+
+    before = cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(count)
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before[0])
+        torch.set_num_threads(before[1])
+
+
+def thread_variables(count: int) -> dict[str, str]:
+    """The environment in which a new process uses so many threads."""
+    return {"OMP_NUM_THREADS": str(count), "OPENCV_FOR_THREADS_NUM": str(count)}
+
+
+def seconds(work: Work, repeats: int) -> Sample:
+    """How long something takes, after it was done once."""
+    return side_by_side([work], repeats)[0]
+
+
+def side_by_side(works: Sequence[Work], repeats: int) -> list[Sample]:
+    """How long several things take, in turn, so that whatever else the machine does falls on all of them."""
+    for work in works:
+        work()
+    times: list[list[float]] = [[] for _ in works]
+    cores: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats):
+        for n, work in enumerate(works):
+            started, used = time.perf_counter(), time.process_time()
+            work()
+            times[n].append(time.perf_counter() - started)
+            cores[n].append(time.process_time() - used)
+    return [sample_of(taken, used) for taken, used in zip(times, cores, strict=True)]
+
+
+def on_the_clock(found: Sample) -> Sample:
+    """The same without the seconds on the core, which say too little of work that waits for something."""
+    return replace(found, core=None)
+
+
+def peak_bytes(work: Work) -> int | None:
+    """Memory that something takes at its peak beyond what was taken before, its result included.
+
+    Returns:
+        None where the system does not tell.
+    """
+    gc.collect()
+    _give_back()
+    try:
+        _CLEAR.write_text(_RESET_PEAK)
+    except OSError:
+        return None
+    before = _status("VmRSS")
+    result = work()
+    peak = _status("VmHWM")
+    del result
+    return None if before is None or peak is None else max(0, peak - before)
+
+
+def held_bytes(work: Work) -> int | None:
+    """Memory that is taken after something was done beyond what was taken before; None where no system tells."""
+    gc.collect()
+    _give_back()
+    before = _status("VmRSS")
+    work()
+    gc.collect()
+    _give_back()
+    after = _status("VmRSS")
+    return None if before is None or after is None else max(0, after - before)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A process that has ended.
+
+    Attributes:
+        wall: Seconds from start to end.
+        core: Seconds on cores; None where the system does not tell.
+        peak: Bytes that it held at its peak; None where the system does not tell.
+    """
+
+    wall: float
+    core: float | None
+    peak: int | None
+
+
+def run_program(arguments: Sequence[str], variables: Mapping[str, str]) -> Call:
+    """Run this program in a process of its own.
+
+    Args:
+        arguments: Of the command line.
+        variables: Added to the environment.
+
+    Raises:
+        UsageError: It failed.
+    """
+    started = time.perf_counter()
+    core = peak = None
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        said = process.stderr.read() if process.stderr else ""
+        if hasattr(os, "wait4"):
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            core = usage.ru_utime + usage.ru_stime
+            # Linux counts in kilobytes, macOS in bytes.
+            peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        code = process.wait()
+    wall = time.perf_counter() - started
+    if code != 0:
+        last = said.strip().splitlines()[-1:] or ["it said nothing"]
+        raise UsageError(f"'panoviewer {' '.join(arguments)}' failed with exit code {code}: {last[0]}")
+    return Call(wall, core, peak)
+
+
+def _status(field: str) -> int | None:
+    """Bytes that Linux reports of this process."""
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split() for line in lines if line.startswith(f"{field}:")]
+    return int(found[0][1]) * 1024 if found else None
+
+
+def _give_back() -> None:
+    """Hand free memory back to the system, where the C library can; else it would hide what is taken next."""
+    if sys.platform != "linux":
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,109 @@
+"""What PanoViewer is, and which keys do what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from itertools import groupby
+from operator import itemgetter
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from panoviewer.actions import ACTIONS, GESTURES
+from panoviewer.diagnostics import program_version
+from panoviewer.opengl import OpenGL
+
+Line = tuple[str, str]
+"""Keys and what they do; or a heading and nothing."""
+KEYS_WIDTH, SENTENCE_WIDTH, GAP = 110, 225, 28
+COLUMN_WIDTH, MOST_COLUMNS = 370, 4
+"""Of the list of keys; wide rather than high, as screens are."""
+
+
+def show_about(parent: QWidget, opengl: OpenGL) -> None:
+    """Say version, licence and what draws the pictures."""
+    box = QMessageBox(parent)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setWindowTitle("About PanoViewer")
+    box.setText(f"<b>PanoViewer {program_version()}</b>")
+    drawn = f"OpenGL by {opengl.renderer}." if opengl.reason is None else f"No OpenGL. {opengl.reason}"
+    box.setInformativeText(
+        "Opens 360° photographs and understands them: depth, normals, classes and point clouds on the sphere.\n\n"
+        f"Apache License 2.0.\n\n{drawn}"
+    )
+    box.open()
+
+
+def show_shortcuts(parent: QWidget) -> None:
+    """List all keys and gestures, beside each other; as large as the list is or as the screen allows."""
+    dialog = QDialog(parent)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle("Keys and gestures")
+    lines: list[Line] = []
+    keys = [(spec.menu.replace("&", ""), ", ".join(spec.keys), spec.tip) for spec in ACTIONS if spec.keys]
+    for group, gestures in groupby((*keys, *GESTURES), key=itemgetter(0)):
+        lines += [(group, ""), *[(name, sentence) for _, name, sentence in gestures]]
+    page = QWidget()
+    columns = QHBoxLayout(page)
+    columns.setSpacing(GAP)
+    available = parent.screen().availableGeometry().width() - 80
+    for part in _columns(lines, min(max(available // COLUMN_WIDTH, 1), MOST_COLUMNS)):
+        columns.addWidget(_table(part), alignment=Qt.AlignmentFlag.AlignTop)
+    scroll = QScrollArea()
+    scroll.setWidget(page)
+    scroll.setWidgetResizable(True)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.close)
+    layout = QVBoxLayout(dialog)
+    layout.addWidget(scroll)
+    layout.addWidget(buttons)
+    bar = scroll.verticalScrollBar().sizeHint().width()
+    scroll.setMinimumWidth(min(page.sizeHint().width() + bar, available))
+    wanted = page.sizeHint().height() + buttons.sizeHint().height() + 40
+    dialog.resize(dialog.sizeHint().width(), min(wanted, parent.screen().availableGeometry().height() - 80))
+    dialog.open()
+
+
+def _columns(lines: Sequence[Line], count: int) -> list[list[Line]]:
+    """The lines in so many columns; a heading stands above what it is of."""
+    share = -(-len(lines) // count)
+    columns: list[list[Line]] = [[]]
+    for line in lines:
+        needed = 1 if line[1] else 2
+        if len(columns[-1]) + needed > share and len(columns) < count:
+            columns.append([])
+        columns[-1].append(line)
+    return columns
+
+
+def _table(rows: Sequence[Line]) -> QWidget:
+    """Headings, keys and what they do, line by line."""
+    table = QWidget()
+    grid = QGridLayout(table)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(14)
+    grid.setVerticalSpacing(7)
+    for row, (keys, tip) in enumerate(rows):
+        if not tip:
+            heading = QLabel(keys)
+            heading.setObjectName("heading")
+            grid.addWidget(heading, row, 0, 1, 2)
+            continue
+        name = QLabel(f"<b>{escape(keys)}</b>", wordWrap=True)
+        name.setMaximumWidth(KEYS_WIDTH)
+        sentence = QLabel(tip, wordWrap=True)
+        sentence.setMinimumWidth(SENTENCE_WIDTH)
+        for column, label in enumerate((name, sentence)):
+            grid.addWidget(label, row, column, Qt.AlignmentFlag.AlignTop)
+    return table

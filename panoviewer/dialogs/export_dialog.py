@@ -1,0 +1,243 @@
+"""Choosing what of the point cloud is written; the 3D view shows each choice before anything is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtGui import QValidator
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.cloud import FRAMES, CloudOptions, PointCloud
+from core.export import EXPORTERS
+from core.geometry.edges import EdgeFilter
+from panoviewer.dialogs.questions import ask
+
+FRAME_TITLES = {
+    "z-up": "z up (CloudCompare, Blender)",
+    "opencv": "OpenCV: y down, z forward",
+    "gltf": "glTF: y up, z backward",
+    "ros": "ROS: x forward, z up",
+}
+SETTLE_MS = 200
+"""A spin box that is turned asks for one new cloud, not for one per step."""
+
+
+class ExportDialog(QDialog):
+    """Edits `CloudOptions` beside the main window, which stays usable.
+
+    Signals:
+        options_changed(object): The user wants these `CloudOptions`.
+        write_requested(object, str): Write the cloud to this `Path` in this frame.
+    """
+
+    options_changed = Signal(object)
+    write_requested = Signal(object, str)
+
+    def __init__(self, options: CloudOptions, suggested: Path, parent: QWidget | None = None) -> None:
+        """Make the dialog.
+
+        Args:
+            options: What it begins with.
+            suggested: The file that it suggests.
+            parent: Its parent.
+        """
+        super().__init__(parent)
+        self.setWindowTitle("Export point cloud")
+        self.setModal(False)
+        self.setMinimumWidth(400)
+        self._options = options
+        self._suggested = suggested
+        self._frame = QComboBox()
+        for name in FRAMES:
+            self._frame.addItem(FRAME_TITLES.get(name, name), name)
+        self._min = _metres("from the camera on")
+        self._max = _metres("without limit")
+        self._edges = QCheckBox("Leave out points between surfaces")
+        self._edges.setToolTip("Where a near surface ends in front of a far one, depth has values that are neither.")
+        self._angle = QDoubleSpinBox(minimum=0.5, maximum=45.0, singleStep=0.5, decimals=1, suffix="°")
+        self._angle.setToolTip("Surfaces that are seen at a smaller angle than this are suspected.")
+        self._jump = QDoubleSpinBox(minimum=0.0, maximum=50.0, singleStep=0.5, decimals=1, suffix=" %")
+        self._jump.setToolTip("Points that differ from both neighbours by more than this share are suspected.")
+        self._stride = _Stride(minimum=1, maximum=64)
+        self._stride.setToolTip("Take only every n-th row and column of pixels.")
+        self._voxel = QDoubleSpinBox(minimum=0.0, maximum=1000.0, singleStep=1.0, decimals=1, suffix=" cm")
+        self._voxel.setSpecialValueText("off")
+        self._voxel.setToolTip("Average all points in each cube of this edge length into one.")
+        self._raw_pose = QCheckBox("Keep the photograph's own tilt")
+        self._raw_pose.setToolTip("By default the cloud stands upright as the photograph's metadata say.")
+        self._count = QLabel()
+        self._count.setObjectName("count")
+
+        form = QFormLayout()
+        form.addRow("Frame", self._frame)
+        form.addRow("Nearest", self._min)
+        form.addRow("Farthest", self._max)
+        form.addRow("Edges", self._edges)
+        form.addRow("Grazing angle", self._angle)
+        form.addRow("Relative jump", self._jump)
+        form.addRow("Density", self._stride)
+        form.addRow("Cubes", self._voxel)
+        form.addRow("Pose", self._raw_pose)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        self._write = QPushButton("Save…")
+        self._write.setObjectName("primary")
+        self._write.setDefault(True)
+        buttons.addButton(self._write, QDialogButtonBox.ButtonRole.AcceptRole)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self._count)
+        layout.addWidget(buttons)
+
+        self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._timer.timeout.connect(self._emit)
+        self._show_options()
+        self.set_cloud(None)
+        for box in (self._min, self._max, self._angle, self._jump, self._stride, self._voxel):
+            box.valueChanged.connect(self._later)
+        for check in (self._edges, self._raw_pose):
+            check.toggled.connect(self._later)
+        self._write.clicked.connect(self._choose_file)
+        buttons.rejected.connect(self.close)
+
+    @property
+    def frame(self) -> str:
+        """The chosen frame, a key of `FRAMES`."""
+        return str(self._frame.currentData())
+
+    def set_frame(self, name: str) -> None:
+        """Choose a frame; one that there is not leaves the choice as it is."""
+        if name in FRAMES:
+            self._frame.setCurrentIndex(self._frame.findData(name))
+
+    def options(self) -> CloudOptions:
+        """What the controls say."""
+        edges = None
+        if self._edges.isChecked():
+            edges = EdgeFilter(min_angle_deg=self._angle.value(), min_jump=round(self._jump.value() / 100, 6))
+        return replace(
+            self._options,
+            min_range=self._min.value() if self._is_nearest_used() else 0.0,
+            max_range=self._farthest(),
+            edges=edges,
+            stride=self._stride.value(),
+            voxel=round(self._voxel.value() / 100, 6) or None,
+            raw_pose=self._raw_pose.isChecked(),
+        )
+
+    def _farthest(self) -> float:
+        return self._max.value() or math.inf
+
+    def _is_nearest_used(self) -> bool:
+        """Whether something is left between the nearest and the farthest range."""
+        return self._min.value() < self._farthest()
+
+    def set_cloud(self, cloud: PointCloud | None) -> None:
+        """Say how many points the choices leave."""
+        known = cloud is not None and cloud.options == self.options()
+        self._write.setEnabled(known and cloud is not None and len(cloud) > 0)
+        if cloud is None or not known:
+            self._count.setText("Counting…")
+            return
+        unit = "" if cloud.is_metric else ", relative scale"
+        ignored = "" if self._is_nearest_used() else "\nNearest does not count: it must be below farthest."
+        self._count.setText(f"{len(cloud):,} points{unit}{ignored}")
+
+    def _show_options(self) -> None:
+        options, edges = self._options, self._options.edges
+        boxes = (self._min, self._max, self._edges, self._angle, self._jump, self._stride, self._voxel, self._raw_pose)
+        blockers = [QSignalBlocker(box) for box in boxes]
+        self._min.setValue(options.min_range)
+        self._max.setValue(options.max_range if math.isfinite(options.max_range) else 0.0)
+        self._edges.setChecked(edges is not None)
+        shown = edges or EdgeFilter()
+        self._angle.setValue(shown.min_angle_deg)
+        self._jump.setValue(100 * shown.min_jump)
+        self._stride.setValue(options.stride)
+        self._voxel.setValue(100 * (options.voxel or 0.0))
+        self._raw_pose.setChecked(options.raw_pose)
+        for blocker in blockers:
+            blocker.unblock()
+        self._angle.setEnabled(edges is not None)
+        self._jump.setEnabled(edges is not None)
+
+    def _later(self) -> None:
+        self._angle.setEnabled(self._edges.isChecked())
+        self._jump.setEnabled(self._edges.isChecked())
+        self._write.setEnabled(False)
+        self._count.setText("Counting…")
+        self._timer.start()
+
+    def _emit(self) -> None:
+        self.options_changed.emit(self.options())
+
+    def _choose_file(self) -> None:
+        """Ask where to, without blocking the window."""
+        filters = {
+            f"{exporter.title} (*{exporter.suffix})": exporter.suffix
+            for exporter in EXPORTERS
+            if exporter.kind is PointCloud
+        }
+        dialog = QFileDialog(self, "Save point cloud", str(self._suggested.parent))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters(list(filters))
+        dialog.selectFile(self._suggested.name)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+
+        def write(name: str) -> None:
+            path, request = Path(name), self.write_requested.emit
+            if path.suffix.lower() in filters.values():
+                request(path, self.frame)
+                return
+            path = path.with_name(path.name + filters[dialog.selectedNameFilter()])
+            if not path.exists():
+                request(path, self.frame)
+                return
+            # The file dialog has asked about the name without its ending only.
+            text = f"{path.name} is there already. Replace it?"
+            ask(self, "replace", "Replace the file?", text, [("Replace", partial(request, path, self.frame))])
+
+        dialog.fileSelected.connect(write)
+        dialog.open()
+
+
+class _Stride(QSpinBox):
+    """A number that reads "every pixel", "every 2nd pixel", "every 3rd pixel"."""
+
+    def textFromValue(self, value: int) -> str:
+        """The number as one says it."""
+        if value == 1:
+            return "every pixel"
+        endings = {1: "st", 2: "nd", 3: "rd"}
+        return f"every {value}{'th' if value // 10 == 1 else endings.get(value % 10, 'th')} pixel"
+
+    def valueFromText(self, text: str) -> int:
+        """The digits in a text; without any it is every pixel."""
+        return int("".join(letter for letter in text if letter.isdigit()) or 1)
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        """Any text with a number within the limits, or without one."""
+        inside = self.minimum() <= self.valueFromText(text) <= self.maximum()
+        return (QValidator.State.Acceptable if inside else QValidator.State.Intermediate), text, position
+
+
+def _metres(special: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox(minimum=0.0, maximum=10_000.0, singleStep=0.5, decimals=2, suffix=" m")
+    box.setSpecialValueText(special)
+    return box

@@ -1,0 +1,65 @@
+"""The settings that have a label, each as a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from panoviewer.settings import SETTINGS, Setting, Settings
+
+
+class SettingsDialog(QDialog):
+    """Shows and stores every setting that has a label; most take effect with the next picture or window."""
+
+    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Settings")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._settings = settings
+        self._values: dict[Setting[Any], Callable[[], object]] = {}
+        form = QFormLayout()
+        for setting in SETTINGS:
+            if setting.label:
+                editor, self._values[setting] = _editor(setting, settings[setting])
+                form.addRow(setting.label, editor)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self._store)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(buttons)
+
+    def _store(self) -> None:
+        for setting, value in self._values.items():
+            self._settings[setting] = value()
+        self.accept()
+
+
+def _editor(setting: Setting[Any], value: object) -> tuple[QWidget, Callable[[], object]]:
+    """A widget for a setting and a function that reads it."""
+    if isinstance(setting.default, bool):
+        box = QCheckBox()
+        box.setChecked(bool(value))
+        return box, box.isChecked
+    if setting.choices:
+        combo = QComboBox()
+        combo.addItems(setting.choices)
+        combo.setCurrentText(str(value))
+        return combo, combo.currentText
+    spin = QSpinBox(minimum=setting.low, maximum=setting.high)
+    spin.setGroupSeparatorShown(True)
+    spin.setSingleStep(max(1, setting.low))
+    spin.setValue(int(str(value)))
+    return spin, spin.value

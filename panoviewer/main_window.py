@@ -1,0 +1,438 @@
+"""Builds the parts of the window and connects them; the only file that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QByteArray, QEvent, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QDockWidget,
+    QLabel,
+    QLineEdit,
+    QMainWindow,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.io.images import Assume
+from core.panorama import Panorama
+from panoviewer.actions import build_actions, show_icons
+from panoviewer.annotation_desk import AnnotationDesk
+from panoviewer.diagnostics import SAMPLE
+from panoviewer.dialogs.about import show_about, show_shortcuts
+from panoviewer.dialogs.questions import ask
+from panoviewer.dialogs.settings_dialog import SettingsDialog
+from panoviewer.exporting import Exporting
+from panoviewer.images import Pyramid
+from panoviewer.jobs import Job
+from panoviewer.layering import Layering
+from panoviewer.opengl import OpenGL
+from panoviewer.opening import Opening
+from panoviewer.panels.cloud_panel import CloudPanel
+from panoviewer.panels.folder_panel import FolderPanel
+from panoviewer.panels.inference_panel import InferencePanel, describe
+from panoviewer.panels.layers_panel import LayersPanel
+from panoviewer.panels.message_bar import HintStrip, MessageBar
+from panoviewer.pointing import Pointing
+from panoviewer.session import Session
+from panoviewer.settings import (
+    DEVICE,
+    GEOMETRY,
+    HINTS,
+    LAYOUT,
+    MODEL,
+    TEXTURE_WIDTH,
+    Settings,
+)
+from panoviewer.stage import Stage
+from panoviewer.theme import icon
+from panoviewer.tools.navigate_tool import NavigateTool
+from panoviewer.tools.toolbox import Toolbox
+from panoviewer.viewpoint import Viewpoint
+from panoviewer.views.cloud_buffer import CloudBuffer
+from panoviewer.views.overlay import Layer
+
+TOLD_MS = 5000
+TITLE = "PanoViewer"
+"""Name of the window while nothing is open."""
+
+
+def sample_path() -> Path:
+    """Where the bundled panorama is."""
+    return Path(str(files("resources").joinpath(SAMPLE)))
+
+
+class MainWindow(QMainWindow):
+    """The window: panorama on top, look-around view and 3D below it, panels at the sides."""
+
+    def __init__(self, session: Session, settings: Settings, opengl: OpenGL) -> None:
+        super().__init__()
+        self.session = session
+        self.settings = settings
+        self.viewpoint = Viewpoint(self)
+        self._opengl = opengl
+        self._read_only = ""
+        self.setWindowTitle(TITLE)
+        self.setWindowIcon(icon("panoviewer"))
+        self.setAcceptDrops(True)
+        self.resize(1480, 920)
+
+        self.stage = Stage(opengl.reason, max_texture_width=settings[TEXTURE_WIDTH], background=self._in_background)
+        self.pointing = Pointing(session.document, self.viewpoint, self.stage, self)
+        self.navigate = NavigateTool(self.stage, self.viewpoint, self)
+        self.toolbox = Toolbox(self.stage, self.navigate, self)
+        self.inference = InferencePanel()
+        self.inference.set_choices(settings[MODEL], settings[DEVICE])
+        self.layers = LayersPanel()
+        self.cloud_panel = CloudPanel()
+        self.folder = FolderPanel()
+        self.messages = MessageBar()
+        self.opening = Opening(session, settings, self.folder, self)
+        self.exporting = Exporting(session, settings, self)
+        self.desk = AnnotationDesk(
+            self,
+            session,
+            settings,
+            stage=self.stage,
+            viewpoint=self.viewpoint,
+            toolbox=self.toolbox,
+            folder=self.folder,
+            open_picture=self.opening.open,
+            keeps=lambda path: path != sample_path(),
+        )
+        self.actions_by_name, menus = build_actions(self, self._handlers(), self.opening.recent)
+        self._view_menu = menus["&View"]
+        self.desk.attach(self.actions_by_name)
+        self.layering = Layering(
+            session,
+            settings,
+            panel=self.layers,
+            cloud_panel=self.cloud_panel,
+            cloud=self.stage.cloud,
+            actions=self.actions_by_name,
+            parent=self,
+        )
+        names = (
+            ("estimates depth, normals and classes.", "depth"),
+            ("shows the point cloud.", "cloud"),
+            ("saves it.", "export"),
+        )
+        self.hints = HintStrip([(sentence, self.actions_by_name[name]) for sentence, name in names])
+        self._arrange()
+        self._connect()
+        self._restore()
+
+    # ----- building -----
+
+    def _arrange(self) -> None:
+        central = QWidget()
+        layout = QVBoxLayout(central)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.messages)
+        layout.addWidget(self.hints)
+        layout.addWidget(self.desk.strip)
+        layout.addWidget(self.stage, 1)
+        self.setCentralWidget(central)
+        self.hints.hide()
+
+        panel = QWidget()
+        column = QVBoxLayout(panel)
+        column.setContentsMargins(12, 6, 12, 12)
+        sections = (("Model", self.inference, 0), ("Layers", self.layers, 1), ("3D", self.cloud_panel, 0))
+        for title, widget, stretch in sections:
+            heading = QLabel(title)
+            heading.setObjectName("heading")
+            column.addWidget(heading)
+            column.addWidget(widget, stretch)
+        column.addStretch(0)
+        scroll = QScrollArea()
+        scroll.setWidget(panel)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setMinimumWidth(panel.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())
+        panel_dock = self._dock("Layers and model", "panel", scroll, Qt.DockWidgetArea.RightDockWidgetArea)
+        segments_dock = self._dock("Segments", "segments", self.desk.panel, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.tabifyDockWidget(panel_dock, segments_dock)
+        panel_dock.raise_()
+        self.desk.tool_chosen.connect(segments_dock.raise_)
+        self._film_dock = self._dock(
+            "Views of the object", "film", self.desk.film, Qt.DockWidgetArea.BottomDockWidgetArea
+        )
+        self._film_dock.hide()
+        self.desk.film_wanted.connect(self._film_dock.setVisible)
+        self._folder_dock = self._dock("Folder", "folder", self.folder, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self._folder_dock.hide()
+
+        self.status = QLabel()
+        self.status.setAccessibleName("Under the cursor")
+        self.progress_text = QLabel()
+        self.progress_text.setObjectName("quiet")
+        self.badge = QLabel()
+        self.badge.setObjectName("badge")
+        self.badge.setAccessibleName("Device")
+        self.statusBar().addWidget(self.status, 1)
+        self.statusBar().addPermanentWidget(self.progress_text)
+        self.statusBar().addPermanentWidget(self.badge)
+        self.statusBar().setSizeGripEnabled(False)
+        self._show_badge()
+
+    def _dock(self, title: str, name: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(widget)
+        dock.setFeatures(
+            QDockWidget.DockWidgetFeature.DockWidgetClosable | QDockWidget.DockWidgetFeature.DockWidgetMovable
+        )
+        self.addDockWidget(area, dock)
+        self._view_menu.addAction(dock.toggleViewAction())
+        return dock
+
+    def _handlers(self) -> dict[str, Callable[..., object]]:
+        return {
+            "open": self.opening.choose_file,
+            "open_folder": self.opening.choose_folder,
+            "sample": lambda: self.open(sample_path()),
+            "previous": lambda: self.opening.step(-1),
+            "next": lambda: self.opening.step(1),
+            "export": self.exporting.show,
+            "settings": lambda: SettingsDialog(self.settings, self).open(),
+            "quit": self.close,
+            "run": self.session.predict,
+            "cancel": self.session.jobs.cancel,
+            "photo": lambda: self.layering.show(None),
+            "depth": lambda _on: self.layering.show(Layer.DEPTH),
+            "normals": lambda _on: self.layering.show(Layer.NORMALS),
+            "classes": lambda _on: self.layering.show(Layer.CLASSES),
+            "cloud": self.show_cloud,
+            "fit": self.stage.erp.fit,
+            "home": self.look_home,
+            "reset_3d": self.stage.cloud.reset,
+            "grid": lambda on: self.stage.erp.set_grid(visible=on),
+            "full_screen": lambda on: self.showFullScreen() if on else self.showNormal(),
+            **self.desk.handlers(),
+            "shortcuts": lambda: show_shortcuts(self),
+            "about": lambda: show_about(self, self._opengl),
+        }
+
+    def _connect(self) -> None:
+        session = self.session
+        self.opening.listed.connect(self._folder_dock.show)
+        session.opened.connect(self._show_panorama)
+        session.previewed.connect(self._show_preview)
+        session.preview_ended.connect(self._end_preview)
+        session.predicted.connect(self._show_prediction)
+        session.overlay_changed.connect(self.stage.set_overlay)
+        session.cloud_built.connect(self._show_cloud_buffer)
+        session.exported.connect(lambda path: self.messages.show_note(f"Written: {path}"))
+        session.failed.connect(self.messages.show_error)
+        session.jobs.changed.connect(self._show_jobs)
+        session.jobs.succeeded.connect(lambda job: self.messages.outdate(job.started))
+
+        self.desk.noted.connect(self.messages.show_note)
+        self.desk.failed.connect(self.messages.show_error)
+        self.desk.told.connect(self._show_told)
+        self.desk.read_only_changed.connect(self._show_read_only)
+
+        self.pointing.told.connect(self.status.setText)
+
+        self.inference.run_requested.connect(session.predict)
+        self.inference.cancel_requested.connect(session.jobs.cancel)
+        self.inference.device_changed.connect(lambda name: self.settings.__setitem__(DEVICE, name))
+        self.inference.model_changed.connect(lambda name: self.settings.__setitem__(MODEL, name))
+        self.settings.changed.connect(
+            lambda _setting: self.inference.set_choices(self.settings[MODEL], self.settings[DEVICE])
+        )
+        self.inference.camera_height_changed.connect(session.set_camera_height)
+        self.hints.dismissed.connect(lambda: self.settings.__setitem__(HINTS, False))
+
+    def _restore(self) -> None:
+        if self.settings[GEOMETRY]:
+            self.restoreGeometry(QByteArray(self.settings[GEOMETRY]))
+        if self.settings[LAYOUT]:
+            self.restoreState(QByteArray(self.settings[LAYOUT]))
+            self._folder_dock.hide()
+            self._film_dock.hide()
+
+    # ----- opening -----
+
+    def open(self, path: Path, assume: Assume | None = None) -> None:
+        """Open a picture, or list a folder and open its first picture; see `Opening.open`."""
+        self.opening.open(path, assume)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Files and folders are welcome."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped; several files become the list."""
+        event.acceptProposedAction()
+        self.opening.open_all([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+
+    def _show_panorama(self) -> None:
+        panorama = self.session.document.panorama
+        if panorama is None:
+            return
+        if not self.stage.previewing:
+            self._look_first(panorama)
+        self.stage.set_panorama(self.session.pyramid)
+        self.inference.set_camera_height(None)
+        self.messages.hide()
+        path = panorama.path
+        is_sample = path is not None and path == sample_path()
+        self.hints.setVisible(is_sample and self.settings[HINTS])
+        self._show_title()
+        if path is not None and not is_sample:
+            self.opening.remember(path)
+        self.folder.set_current(path)
+        self.desk.enter()
+
+    def _show_preview(self, panorama: Panorama, pyramid: Pyramid) -> None:
+        self.stage.preview(pyramid)
+        self._look_first(panorama)
+        self.setWindowTitle(TITLE if panorama.path is None else f"Opening {panorama.path.name} - {TITLE}")
+
+    def _end_preview(self) -> None:
+        self.stage.end_preview()
+        self.look_home()
+        self._show_title()
+
+    def _look_first(self, panorama: Panorama) -> None:
+        self.viewpoint.set_cursor(None)
+        self.viewpoint.reset(panorama.initial_view, panorama.level_from_world)
+
+    def _show_title(self) -> None:
+        panorama = self.session.document.panorama
+        if panorama is None or panorama.path is None:
+            self.setWindowTitle(TITLE)
+        else:
+            read_only = ", read only" if self._read_only else ""
+            self.setWindowTitle(f"{panorama.path.name} ({panorama.width} × {panorama.height}{read_only}) - {TITLE}")
+
+    def _show_read_only(self, sentence: str) -> None:
+        """Say that nothing can be edited, as long as it is so."""
+        if sentence:
+            self.messages.show_note(sentence)
+        elif self.messages.text == self._read_only:
+            self.messages.hide()
+        self._read_only = sentence
+        self._show_title()
+
+    # ----- looking -----
+
+    def look_home(self) -> None:
+        """Back to the first view."""
+        panorama = self.session.document.panorama
+        if panorama is not None:
+            self.viewpoint.reset(panorama.initial_view, panorama.level_from_world)
+            self.stage.erp.fit()
+
+    # ----- keys of the tool -----
+
+    def event(self, event: QEvent) -> bool:
+        """Keep keys that the tool takes from the shortcuts, and Esc from all of them while something is typed."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            is_taken = event.key() == Qt.Key.Key_Escape if self._is_typing() else self.toolbox.takes(event)
+            if is_taken:
+                event.accept()
+                return True
+        if event.type() == QEvent.Type.WindowDeactivate:
+            self.toolbox.let_go()
+        if event.type() == QEvent.Type.WindowActivate:
+            self.desk.saving.look_at_disk()
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Hand what no view had a use for to the tool; Enter and Esc first of all leave a field for the views."""
+        if self._is_typing():
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape):
+                self.stage.erp.setFocus()
+        elif not self.toolbox.press(event):
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """Hand it to the tool."""
+        if not self.toolbox.release(event):
+            super().keyReleaseEvent(event)
+
+    def _is_typing(self) -> bool:
+        return isinstance(self.focusWidget(), (QLineEdit, QAbstractSpinBox))
+
+    # ----- model and cloud -----
+
+    def show_cloud(self) -> None:
+        """Have the point cloud built."""
+        if not self.stage.cloud.available:
+            self.messages.show_note("There is no OpenGL for the 3D view; the point cloud can still be exported.")
+        self.session.want_cloud()
+
+    def _show_prediction(self) -> None:
+        self.inference.set_prediction(self.session.document.prediction)
+        self._show_badge()
+        self.pointing.refresh()
+
+    def _show_badge(self) -> None:
+        prediction = self.session.document.prediction
+        if prediction is None:
+            self.badge.setText("model not run")
+            self.badge.setToolTip("After a run: the device that it really used.")
+        else:
+            self.badge.setText(f"{prediction.device.upper()}  {prediction.seconds:.1f} s")
+            self.badge.setToolTip(f"{prediction.model} ran on {prediction.device} in {prediction.seconds:.1f} s.")
+
+    def _show_cloud_buffer(self, buffer: CloudBuffer | None) -> None:
+        self.stage.cloud.set_cloud(buffer, keep_view=buffer is not None)
+        self.cloud_panel.set_buffer(buffer)
+        self.layering.color_cloud()
+
+    # ----- the rest -----
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing runs and everything is on the screen."""
+        return self.session.jobs.idle and self.stage.settled
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Save the annotations, remember where the window was and stop all work."""
+        problem = self.desk.finish()
+        if problem:
+            event.ignore()
+            answers = [("Close without saving", self._close_unsaved)]
+            ask(self, "unsaved", "The annotations could not be saved", problem, answers, otherwise="Stay")
+            return
+        self.settings[GEOMETRY] = bytes(self.saveGeometry().data())
+        self.settings[LAYOUT] = bytes(self.saveState().data())
+        self.hide()
+        self.session.close()
+        self.stage.release()
+        super().closeEvent(event)
+
+    def _close_unsaved(self) -> None:
+        self.desk.give_up()
+        self.close()
+
+    def _show_told(self, sentence: str) -> None:
+        if self.toolbox.tool is self.navigate and sentence:
+            self.statusBar().showMessage(sentence, TOLD_MS)
+
+    def show_icons(self) -> None:
+        """Draw the icons in the colours of another theme."""
+        show_icons(self.actions_by_name)
+
+    def _show_jobs(self) -> None:
+        jobs: list[Job] = self.session.jobs.visible()
+        self.inference.set_jobs(jobs)
+        self.progress_text.setText(describe(jobs[-1]) if jobs else "")
+        self.actions_by_name["cancel"].setEnabled(bool(jobs))
+
+    def _in_background(self, work: Callable[[], NDArray[np.uint8]], done: Callable[[NDArray[np.uint8]], None]) -> None:
+        # Whoever draws waits for its picture, whatever is open by then, before it draws the next one.
+        self.session.jobs.run("Drawing", lambda _progress: work(), done=done, visible=False, outlives=True)

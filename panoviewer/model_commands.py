@@ -1,0 +1,169 @@
+"""The commands that keep the catalogue's weights: list, add, remove, verify, run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.io.atomic import atomic_file, prepare_file
+from core.io.images import read_panorama
+from core.models import DEVICES, MODELS, SEGMENTERS, ModelSpec, load_model, models_folder, weights_file
+from core.models.base import RawModel
+from core.models.store import add_model, addable_models, read_card, remove_model, verify_model
+from panoviewer.arguments import DONE, Parser, UsageError, add_assume, add_debug
+from panoviewer.console import Console
+
+_EPILOG = """commands:
+  panoviewer models list                       what there is, and where its weights lie
+  panoviewer models add FILE [--as NAME]       take over the weights of a published file
+  panoviewer models verify [NAME]              compare added weights with what they were
+  panoviewer models remove NAME                delete added weights
+  panoviewer models run NAME IMAGE --raw -o OUT.npz
+                                               the network's own outputs, for comparisons"""
+
+
+def models(argv: Sequence[str]) -> int:
+    """``panoviewer models``; returns the exit code."""
+    commands: dict[str, tuple[Callable[[], Parser], Callable[[argparse.Namespace], int]]] = {
+        "list": (_list_parser, _list),
+        "add": (_add_parser, _add),
+        "verify": (_verify_parser, _verify),
+        "remove": (_remove_parser, _remove),
+        "run": (_run_parser, _run),
+    }
+    if argv and argv[0] in commands:
+        grammar, command = commands[argv[0]]
+        return command(grammar().parse_args(argv[1:]))
+    parser = Parser("panoviewer models", description="Models and their weights.", epilog=_EPILOG)
+    parser.add_argument("command", choices=tuple(commands), metavar="COMMAND", help=", ".join(commands))
+    add_debug(parser)
+    parser.parse_args(argv[:1])
+    raise UsageError("Expected one of the commands of 'panoviewer models', got none.")
+
+
+def _list_parser() -> Parser:
+    parser = Parser("panoviewer models list", description="Every model, its licence, and where its weights lie.")
+    parser.add_argument("--json", action="store_true", help="write JSON")
+    add_debug(parser)
+    return parser
+
+
+def _add_parser() -> Parser:
+    parser = Parser(
+        "panoviewer models add",
+        description="Take over the weights of a published file. Nothing in it is run; every entry is checked.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .pth, .pt, .tar or .safetensors file")
+    parser.add_argument("--as", dest="name", metavar="NAME", help="the model it belongs to; found out when left out")
+    add_debug(parser)
+    return parser
+
+
+def _verify_parser() -> Parser:
+    parser = Parser("panoviewer models verify", description="Compare added weights with what they were when added.")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="all that were added when left out")
+    add_debug(parser)
+    return parser
+
+
+def _remove_parser() -> Parser:
+    parser = Parser("panoviewer models remove", description="Delete weights that were added.")
+    parser.add_argument("name", metavar="NAME", help="the model whose weights are to go")
+    add_debug(parser)
+    return parser
+
+
+def _run_parser() -> Parser:
+    parser = Parser(
+        "panoviewer models run",
+        description="Write what a network itself says about a picture at its own size: nothing resampled, float32. "
+        "For depth in metres at the photograph's size use 'panoviewer predict'.",
+    )
+    parser.add_argument("name", metavar="NAME", help="the model")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="a picture of a size that the network can read")
+    parser.add_argument("--raw", action="store_true", required=True, help="the network's own outputs by their names")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="the file to write")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU when there is one")
+    add_assume(parser)
+    add_debug(parser)
+    return parser
+
+
+def _list(args: argparse.Namespace) -> int:
+    rows = [_facts(spec) for spec in (*MODELS, *SEGMENTERS)]
+    if args.json:
+        text = json.dumps({"folder": str(models_folder()), "models": rows}, indent=1)
+    else:
+        lines = [f"Added weights lie in {models_folder()}"]
+        for row in rows:
+            size = "" if row["bytes"] is None else f", {row['bytes'] / 1e6:.1f} MB"
+            lines += [f"{row['name']:12} {row['state']}{size}", f"{'':12} {row['title']}: {', '.join(row['tasks'])}"]
+            lines += [f"{'':12} licence of the weights: {row['licence']}", f"{'':12} {row['source']}"]
+        text = "\n".join(lines)
+    return _say(text)
+
+
+def _facts(spec: ModelSpec) -> dict[str, Any]:
+    path = weights_file(spec)
+    is_there = path.is_file()
+    card = read_card(spec) if is_there and not spec.is_bundled else None
+    state = "missing" if not is_there else "bundled" if spec.is_bundled else "added"
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "tasks": [str(task) for task in spec.tasks] or ["clicks"],
+        "state": state,
+        "file": str(path),
+        "bytes": path.stat().st_size if is_there else None,
+        "sha256": None if card is None else card.weights.sha256,
+        "licence": spec.licence,
+        "source": spec.source,
+    }
+
+
+def _add(args: argparse.Namespace) -> int:
+    card = add_model(args.file, name=args.name)
+    source, size = card.source, card.weights.bytes / 1e6
+    return _say(f"{card.model}: added, {size:.1f} MB from {source.name} with SHA-256 {source.sha256}")
+
+
+def _verify(args: argparse.Namespace) -> int:
+    names = [spec.name for spec in addable_models() if weights_file(spec).is_file()]
+    for name in names if args.name is None else [args.name]:
+        _say(f"{name}: as it was added, SHA-256 {verify_model(name).weights.sha256}")
+    return DONE if names or args.name else _say("No weights have been added.")
+
+
+def _remove(args: argparse.Namespace) -> int:
+    return _say(f"{args.name}: removed, {remove_model(args.name) / 1e6:.1f} MB are free again")
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+    return DONE
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.output.suffix.lower() != ".npz":
+        raise UsageError(f"Expected a file name that ends in .npz: {args.output}")
+    prepare_file(args.output)
+    panorama = read_panorama(args.image, assume=args.assume)
+    with Console() as console:
+        model = load_model(args.name, device=args.device)
+        if not isinstance(model, RawModel):
+            raise UsageError(
+                f"The model {args.name} has no published outputs to compare with; use 'panoviewer predict'."
+            )
+        outputs = model.raw(panorama.rgb, progress=console.progress(args.image))
+        with atomic_file(args.output) as stream:
+            np.savez_compressed(stream, **outputs)  # type: ignore[arg-type]  # of the stubs
+        shapes = ", ".join(f"{name} {tuple(values.shape)}" for name, values in outputs.items())
+        console.finished(f"{args.output}: {shapes}")
+    return DONE

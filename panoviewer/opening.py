@@ -1,0 +1,174 @@
+"""Which picture is opened next: dialogs, drops, the folder, the recent ones, and the question what a picture shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
+
+from core.errors import NotAFullSphere, PanoError
+from core.io.folder import SUFFIXES, is_panorama, list_panoramas
+from core.io.images import Assume
+from panoviewer.panels.folder_panel import FolderPanel
+from panoviewer.session import Session
+from panoviewer.settings import LAST_FOLDER, Settings
+from panoviewer.thumbnails import Thumbnails
+
+
+class Opening(QObject):
+    """Finds the next picture and asks the session to open it.
+
+    Signals:
+        listed: The user asked for several pictures, which are listed now.
+    """
+
+    listed = Signal()
+
+    def __init__(self, session: Session, settings: Settings, folder: FolderPanel, window: QWidget) -> None:
+        """Make it.
+
+        Args:
+            session: Opens pictures.
+            settings: Remembers the recent ones.
+            folder: Lists the pictures to go through.
+            window: Parent of the dialogs.
+        """
+        super().__init__(window)
+        self._session = session
+        self._settings = settings
+        self._folder = folder
+        self._window = window
+        self._refused: Path | None = None
+        self.recent = QMenu("Open recent", window)
+        self.recent.setToolTipsVisible(True)
+        self._fill_recent()
+        session.refused.connect(self._refuse)
+        folder.chosen.connect(self.open)
+        self._thumbnails = Thumbnails(session.jobs, folder, self)
+
+    def open(self, path: Path, assume: Assume | None = None) -> None:
+        """Open a picture, or list a folder and open its first picture.
+
+        Args:
+            path: Of either; absolute from here on, as everything that is listed, marked and remembered is.
+            assume: What a picture that is not 2:1 shows; None to ask.
+        """
+        path = path.absolute()
+        # A name that no file can have is no folder either; pathlib raises there.
+        if os.path.isdir(path):
+            self.open_folder(path)
+        else:
+            self._session.open(path, assume)
+
+    def open_all(self, paths: Sequence[Path]) -> None:
+        """Open what was dropped, absolute paths: the first of several files, which become the list."""
+        if len(paths) > 1 and all(path.is_file() for path in paths):
+            self._folder.set_files(paths)
+            self.listed.emit()
+        if paths:
+            self.open(paths[0])
+
+    def open_folder(self, folder: Path) -> None:
+        """List the panoramas of a folder and of those inside it, and open the first."""
+
+        def show(listed: tuple[Path, ...]) -> None:
+            if not listed:
+                endings = ", ".join(sorted(SUFFIXES))
+                self._session.failed.emit(f"Expected a folder with pictures ({endings}), found none: {folder}")
+                return
+            self._folder.set_files(listed)
+            self.listed.emit()
+            self._session.open(listed[0])
+
+        self._session.jobs.run(
+            f"Listing {folder.name}", lambda _progress: list_panoramas(folder).panoramas, done=show, key="list"
+        )
+
+    def step(self, by: int) -> None:
+        """Open the next picture of the list, or the one before; at the ends nothing happens."""
+        # A picture that could not be opened is passed, or it would end the way through the folder.
+        path = self._folder.neighbour(by, beside=self._refused)
+        if path is not None:
+            self._session.open(path)
+
+    def choose_file(self) -> None:
+        """Ask for a picture."""
+        patterns = " ".join(f"*{suffix} *{suffix.upper()}" for suffix in sorted(SUFFIXES))
+        dialog = QFileDialog(self._window, "Open panorama", self._settings[LAST_FOLDER])
+        dialog.setNameFilters([f"Panoramas ({patterns})", "All files (*)"])
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.open(Path(name)))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def choose_folder(self) -> None:
+        """Ask for a folder."""
+        dialog = QFileDialog(self._window, "Open folder", self._settings[LAST_FOLDER])
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda name: self.open_folder(Path(name)))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def remember(self, path: Path) -> None:
+        """A picture of the user's was opened: remember it, and list those beside it."""
+        self._refused = None
+        self._settings.remember(path)
+        self._fill_recent()
+        if path not in self._folder.files():
+            self._folder.set_files(_siblings(path))
+
+    def _fill_recent(self) -> None:
+        self.recent.clear()
+        for path in self._settings.recent():
+            self.recent.addAction(path.name, partial(self.open, path)).setToolTip(str(path))
+        if self._settings.recent():
+            self.recent.addSeparator()
+            self.recent.addAction("Forget these", self._forget)
+        self.recent.setEnabled(bool(self._settings.recent()))
+
+    def _forget(self) -> None:
+        self._settings.forget_recent()
+        self._fill_recent()
+
+    def _refuse(self, path: Path, error: PanoError) -> None:
+        self._refused = path
+        if isinstance(error, NotAFullSphere):
+            self._ask(path)
+        else:
+            self._session.failed.emit(str(error))
+
+    def _ask(self, path: Path) -> None:
+        """A picture that is not 2:1 and does not say what it shows: the user decides."""
+        question = QMessageBox(self._window)
+        question.setObjectName("assume")
+        question.setIcon(QMessageBox.Icon.Question)
+        question.setWindowTitle("What does this picture show?")
+        question.setText(f"{path.name} is not twice as wide as high and does not say what part of the sphere it shows.")
+        question.setInformativeText(
+            "The whole sphere: it is fitted to the full grid. A part: it is placed around the horizon, undistorted."
+        )
+        full = question.addButton("The whole sphere", QMessageBox.ButtonRole.AcceptRole)
+        crop = question.addButton("A part of it", QMessageBox.ButtonRole.AcceptRole)
+        question.addButton(QMessageBox.StandardButton.Cancel)
+        question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+
+        def answer(button: object) -> None:
+            if button is full:
+                self._session.open(path, "full")
+            elif button is crop:
+                self._session.open(path, "crop")
+
+        question.buttonClicked.connect(answer)
+        question.open()
+
+
+def _siblings(path: Path) -> list[Path]:
+    """The pictures beside a picture, sorted; only itself where the folder cannot be read."""
+    try:
+        return sorted(other for other in path.parent.iterdir() if is_panorama(other.name))
+    except OSError:
+        return [path]

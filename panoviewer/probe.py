@@ -1,0 +1,94 @@
+"""What is known along one direction: the text of the status line. No Qt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from core.geometry.sphere import directions_to_lonlat, lonlat_to_pixels
+from core.panorama import Panorama
+from core.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Everything that is known along a direction of the photograph's frame.
+
+    Attributes:
+        lon, lat: Degrees.
+        column, row: The pixel of the photograph.
+        rgb: Its colour; None outside a partial photograph.
+        depth: Along the ray, metres when `is_metric`; None when unknown.
+        is_metric: Whether the depth is in metres.
+        is_far: Whether the ray meets nothing.
+        normal: (x, y, z), or None.
+        class_name: What is there, or None.
+    """
+
+    lon: float
+    lat: float
+    column: int
+    row: int
+    rgb: tuple[int, int, int] | None
+    depth: float | None = None
+    is_metric: bool = True
+    is_far: bool = False
+    normal: tuple[float, float, float] | None = None
+    class_name: str | None = None
+
+    def text(self) -> str:
+        """One line for the user."""
+        parts = [f"lon {self.lon:+.2f}°  lat {self.lat:+.2f}°", f"px {self.column}, {self.row}"]
+        parts.append("not photographed" if self.rgb is None else "RGB {} {} {}".format(*self.rgb))
+        if self.is_far:
+            parts.append("far")
+        elif self.depth is not None:
+            parts.append(f"depth {self.depth:.2f} m" if self.is_metric else f"depth {self.depth:.3f} (relative)")
+        if self.normal is not None:
+            parts.append("normal {:+.2f} {:+.2f} {:+.2f}".format(*self.normal))
+        if self.class_name is not None:
+            parts.append(self.class_name)
+        return "   ·   ".join(parts)
+
+
+def probe_direction(panorama: Panorama, prediction: Prediction | None, direction: ArrayLike) -> Probe:
+    """Look up the pixel that a direction, (3,) in the photograph's frame, falls into, in every map."""
+    lon, lat = directions_to_lonlat(direction)
+    row, column = _pixel(lon, lat, panorama.height, panorama.width)
+    seen = panorama.valid is None or bool(panorama.valid[row, column])
+    red, green, blue = (int(value) for value in panorama.rgb[row, column])
+    depth = normal = class_name = None
+    is_far = False
+    is_metric = prediction is None or prediction.is_metric
+    if prediction is not None and prediction.maps():
+        at = _pixel(lon, lat, *prediction.size)
+        if prediction.depth is not None and math.isfinite(prediction.depth[at]):
+            depth = float(prediction.depth[at])
+        if prediction.far is not None:
+            is_far = bool(prediction.far[at])
+        if prediction.normals is not None and np.isfinite(prediction.normals[at]).all():
+            x, y, z = (float(value) for value in prediction.normals[at])
+            normal = x, y, z
+        if prediction.classes is not None and prediction.classes[at] >= 0:
+            class_name = prediction.class_names[int(prediction.classes[at])]
+    return Probe(
+        lon=math.degrees(float(lon)),
+        lat=math.degrees(float(lat)),
+        column=column,
+        row=row,
+        rgb=(red, green, blue) if seen else None,
+        depth=depth,
+        is_metric=is_metric,
+        is_far=is_far,
+        normal=normal,
+        class_name=class_name,
+    )
+
+
+def _pixel(lon: ArrayLike, lat: ArrayLike, height: int, width: int) -> tuple[int, int]:
+    """(row, column) of the pixel that a direction falls into, as indices of its own."""
+    row, column = lonlat_to_pixels(lon, lat, height, width)
+    return int(row), int(column)

@@ -1,0 +1,347 @@
+"""What the user can ask for: open, run, scale, build a cloud, write it. Starts jobs and puts their results together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from core.cloud import CloudOptions, PointCloud, cloud_from_prediction
+from core.errors import PanoError
+from core.export import export
+from core.io.header import read_header
+from core.io.images import Assume, read_panorama, read_preview
+from core.models import load_model, load_segmenter
+from core.models.base import PanoramaModel
+from core.models.levelled import predict_panorama, rescale
+from core.panorama import Panorama
+from core.prediction import Prediction
+from core.progress import Progress
+from core.segment.features import FeatureStore
+from core.segment.network import ClickNetwork
+from panoviewer.document import Document
+from panoviewer.images import Pyramid
+from panoviewer.jobs import Jobs, Lane
+from panoviewer.settings import DEVICE, MODEL, POINTS_SHOWN, Settings
+from panoviewer.summary import Summary, summarize
+from panoviewer.views.cloud_buffer import CloudBuffer, pack_cloud
+from panoviewer.views.overlay import Composer, OverlayStyle
+
+SOFTWARE_POINTS = 200_000
+"""Points drawn at most when the processor does the work of the graphics card."""
+
+MAX_FIRST_POINTS = 36_000_000
+"""A photograph of 8192 x 4096 pixels keeps them all; a larger one begins with every second or third."""
+
+SLOW_PIXELS = 12_000_000
+"""Photographs of fewer pixels are open as soon as their preview would be."""
+PREVIEW_WIDTH = 2048
+
+UNSEEN = (21, 23, 27)
+
+ModelLoader = Callable[[str, str], PanoramaModel]
+SegmenterLoader = Callable[[str, str], ClickNetwork]
+
+
+class Session(QObject):
+    """The document with everything that is computed for it.
+
+    Signals:
+        leaving: Another panorama is about to take the place of the open one.
+        opened: Another panorama is open; `pyramid` shows it.
+        previewed(object, object): A small `Panorama` of what is being opened, and its `Pyramid`. `opened` or
+            `preview_ended` follows.
+        preview_ended: It will not be opened.
+        refused(object, object): This `Path` could not be opened, because of this `PanoError`; what was open stays.
+        predicted: There is another prediction, or none; `composer` paints it, `summary` tells it in numbers.
+        overlay_changed(object): The `Pyramid` to lay over the photo, or None.
+        cloud_built(object): The `CloudBuffer` to draw, or None.
+        exported(object): This `Path` was written.
+        failed(str): Something did not work; a sentence.
+    """
+
+    leaving = Signal()
+    opened = Signal()
+    previewed = Signal(object, object)
+    preview_ended = Signal()
+    refused = Signal(object, object)
+    predicted = Signal()
+    overlay_changed = Signal(object)
+    cloud_built = Signal(object)
+    exported = Signal(object)
+    failed = Signal(str)
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        software_opengl: bool,
+        loader: ModelLoader = lambda name, device: load_model(name, device=device),
+        segmenter_loader: SegmenterLoader = lambda name, device: load_segmenter(name, device=device),
+        features: FeatureStore | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """Make a session with nothing open.
+
+        Args:
+            settings: Model, device and the number of points to draw.
+            software_opengl: The 3D view is drawn by the processor.
+            loader: Makes a model of a name and a device.
+            segmenter_loader: The same for a click network.
+            features: Keeps what a click network has seen; None keeps it as long as the session lasts.
+            parent: Its parent.
+        """
+        super().__init__(parent)
+        self.document = Document(self)
+        self.jobs = Jobs(lambda: self.document.generation, self)
+        self.jobs.failed.connect(self.failed)
+        self.pyramid: Pyramid | None = None
+        self.composer: Composer | None = None
+        self.summary = Summary()
+        self.buffer: CloudBuffer | None = None
+        self.segmenter_loader = segmenter_loader
+        self.features = features or FeatureStore()
+        self._settings = settings
+        self._software = software_opengl
+        self._loader = loader
+        self._models: dict[tuple[str, str], PanoramaModel] = {}
+        self._estimated: Prediction | None = None
+        self._camera_height: float | None = None
+        self._style = OverlayStyle()
+        self._cloud_wanted = False
+        self._cloud_of: Prediction | None = None
+        self._previewing = False
+        self._waiting: list[Callable[[], object]] = []
+        self.document.options_changed.connect(self._build_cloud)
+
+    @property
+    def camera_height(self) -> float | None:
+        """The camera's height in metres that the user has set; None to believe the model."""
+        return self._camera_height
+
+    @property
+    def predicting(self) -> bool:
+        """True while the model runs."""
+        return any(job.key == "predict" for job in self.jobs.visible())
+
+    def open(self, path: Path, assume: Assume | None = None) -> None:
+        """Open a picture in place of the current one, which stays until the new one is there.
+
+        Of a large one a preview is told first; what is asked for meanwhile is put off until it is open.
+        """
+
+        def read(progress: Progress) -> tuple[Panorama, Pyramid]:
+            panorama = read_panorama(path, assume=assume, progress=progress)
+            return panorama, Pyramid.of(_shown(panorama))
+
+        self._end_preview()
+        self.jobs.run(
+            f"Previewing {path.name}",
+            lambda _progress: _preview(path, assume),
+            done=self._take_preview,
+            failed=lambda _error: None,
+            key="preview",
+            visible=False,
+        )
+        self.jobs.run(
+            f"Opening {path.name}",
+            read,
+            done=lambda result: self.show(*result),
+            failed=partial(self._refuse, path),
+            key="open",
+        )
+
+    def put_off(self, act: Callable[[], object]) -> bool:
+        """Do this as soon as the panorama is open that is previewed. Returns False, and does nothing, when none is."""
+        if self._previewing:
+            self._waiting.append(act)
+        return self._previewing
+
+    def show(self, panorama: Panorama, pyramid: Pyramid) -> None:
+        """Put a panorama that has been read in place of the current one."""
+        self.leaving.emit()
+        self.jobs.cancel("predict")
+        self.jobs.cancel("preview")
+        waiting, self._waiting, self._previewing = self._waiting, [], False
+        self.pyramid = pyramid
+        self.composer = self.buffer = self._estimated = None
+        self.summary = Summary()
+        self._camera_height = None
+        self._cloud_wanted = False
+        self._cloud_of = None
+        self.document.open(panorama, CloudOptions(stride=first_stride(panorama)))
+        self.opened.emit()
+        self.predicted.emit()
+        self.overlay_changed.emit(None)
+        self.cloud_built.emit(None)
+        for act in waiting:
+            act()
+
+    def predict(self) -> None:
+        """Run the chosen model on the open panorama."""
+        panorama = self.document.panorama
+        if self.put_off(self.predict) or panorama is None:
+            return
+        choice = self._settings[MODEL], self._settings[DEVICE]
+
+        def work(progress: Progress) -> Prediction:
+            model = self._models.get(choice)
+            if model is None:
+                model = self._models[choice] = self._loader(*choice)
+            progress(0, 1)
+            return predict_panorama(model, panorama, progress=progress)
+
+        self.jobs.run(
+            "Estimating depth, normals and classes",
+            work,
+            done=self._take_estimate,
+            lane=Lane.MODEL,
+            key="predict",
+        )
+
+    def set_camera_height(self, height: float | None) -> None:
+        """Scale depth and cloud to a known height of the camera, in metres; None goes back to the model's own scale."""
+        self._camera_height = height
+        if self._estimated is not None:
+            self._scale(self._estimated)
+
+    def set_style(self, style: OverlayStyle) -> None:
+        """Draw the layers in another way."""
+        self._style = style
+        composer = self.composer
+        if composer is None:
+            return
+
+        def paint(_progress: Progress) -> Pyramid | None:
+            picture = composer.compose(style)
+            return None if picture is None else Pyramid.of(picture)
+
+        self.jobs.run("Painting layers", paint, done=self.overlay_changed.emit, key="overlay", visible=False)
+
+    def want_cloud(self) -> None:
+        """Have a cloud of the prediction from now on; runs the model first when it has not run yet."""
+        if self.put_off(self.want_cloud):
+            return
+        self._cloud_wanted = True
+        if self.document.prediction is None:
+            if not self.predicting:
+                self.predict()
+        elif self.document.cloud is None:
+            self._build_cloud()
+
+    def export_cloud(self, path: Path, frame: str) -> None:
+        """Write the cloud as it was made with the document's options."""
+        panorama, prediction, options = self.document.panorama, self.document.prediction, self.document.cloud_options
+        if panorama is None or prediction is None or prediction.depth is None:
+            self.failed.emit("There is no depth to make a point cloud of; run the model first.")
+            return
+        # A cloud that is shown may be of the prediction before this one, until the new one is built.
+        shown = self.document.cloud if self._cloud_of is prediction else None
+
+        def write(_progress: Progress) -> Path:
+            cloud = shown
+            if cloud is None or cloud.options != options:
+                cloud = cloud_from_prediction(panorama, prediction, options)
+            return export(cloud, path, frame=frame)
+
+        self.jobs.run(f"Writing {path.name}", write, done=self.exported.emit, outlives=True)
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.jobs.close()
+        self._models.clear()
+
+    def _take_preview(self, preview: tuple[Panorama, Pyramid] | None) -> None:
+        if preview is not None:
+            self._previewing = True
+            self.previewed.emit(*preview)
+
+    def _end_preview(self) -> None:
+        self.jobs.cancel("preview")
+        self._waiting.clear()
+        if self._previewing:
+            self._previewing = False
+            self.preview_ended.emit()
+
+    def _refuse(self, path: Path, error: PanoError) -> None:
+        self._end_preview()
+        self.refused.emit(path, error)
+
+    def _take_estimate(self, prediction: Prediction) -> None:
+        self._estimated = prediction
+        self._scale(prediction)
+
+    def _scale(self, estimated: Prediction) -> None:
+        """Make the estimate, at the known height of the camera, the document's prediction."""
+        height, before = self._camera_height, self.document.prediction
+
+        def work(_progress: Progress) -> tuple[Prediction, Summary, Composer]:
+            prediction = estimated if height is None else rescale(estimated, height)
+            summary = summarize(prediction)
+            return prediction, summary, Composer(prediction, summary.limits)
+
+        def fail(error: PanoError) -> None:
+            self._camera_height = None
+            self.failed.emit(str(error))
+            if before is None:
+                self._scale(estimated)
+
+        self.jobs.run("Scaling", work, done=self._take_prediction, failed=fail, key="scale", visible=False)
+
+    def _take_prediction(self, result: tuple[Prediction, Summary, Composer]) -> None:
+        prediction, self.summary, self.composer = result
+        self.document.set_prediction(prediction)
+        self.predicted.emit()
+        self.set_style(self._style)
+        if self._cloud_wanted:
+            self._build_cloud()
+
+    def _build_cloud(self) -> None:
+        panorama, prediction, options = self.document.panorama, self.document.prediction, self.document.cloud_options
+        if not self._cloud_wanted or panorama is None or prediction is None or prediction.depth is None:
+            return
+        budget = self._settings[POINTS_SHOWN]
+        if self._software:
+            budget = min(budget, SOFTWARE_POINTS)
+        build = partial(_cloud_and_buffer, panorama, prediction, options, budget)
+        self.jobs.run("Building the point cloud", build, done=partial(self._take_cloud, prediction), key="cloud")
+
+    def _take_cloud(self, prediction: Prediction, result: tuple[PointCloud, CloudBuffer]) -> None:
+        self._cloud_of = prediction
+        cloud, self.buffer = result
+        self.document.set_cloud(cloud)
+        self.cloud_built.emit(self.buffer)
+
+
+def _preview(path: Path, assume: Assume | None) -> tuple[Panorama, Pyramid] | None:
+    """A small version of a picture that takes long to read, where one is to be had sooner; otherwise None."""
+    header = read_header(path)
+    if header.width * header.height < SLOW_PIXELS or header.format != "JPEG" or header.is_progressive:
+        return None
+    panorama = read_preview(path, PREVIEW_WIDTH, assume=assume)
+    return panorama, Pyramid.of(_shown(panorama))
+
+
+def _shown(panorama: Panorama) -> NDArray[np.uint8]:
+    """The colours to paint; what a partial photograph did not see is painted as background, not as night."""
+    if panorama.valid is None:
+        return panorama.rgb
+    return np.where(panorama.valid[..., None], panorama.rgb, np.array(UNSEEN, np.uint8))
+
+
+def first_stride(panorama: Panorama) -> int:
+    """The density that a cloud begins with: every pixel, unless the cloud would fill the memory of a small machine."""
+    return max(1, math.ceil(math.sqrt(panorama.width * panorama.height / MAX_FIRST_POINTS)))
+
+
+def _cloud_and_buffer(
+    panorama: Panorama, prediction: Prediction, options: CloudOptions, budget: int, progress: Progress
+) -> tuple[PointCloud, CloudBuffer]:
+    cloud = cloud_from_prediction(panorama, prediction, options)
+    progress(1, 2)
+    return cloud, pack_cloud(cloud, prediction.size[1], budget)

@@ -1,0 +1,139 @@
+"""The three views and how they share the room; what is drawn on the sphere is drawn in both views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+
+from core.mask import SphereMask
+from panoviewer.images import Pyramid
+from panoviewer.views.cloud_view import CloudView
+from panoviewer.views.erp_view import ErpView
+from panoviewer.views.marks import Marks
+from panoviewer.views.masks import MaskLayer, MaskMap
+from panoviewer.views.perspective_cpu import Background
+from panoviewer.views.perspective_view import PerspectiveView
+
+SphereView = ErpView | PerspectiveView
+"""A view of the sphere. Both have `mouse`, `direction_at`, `box_between`, `set_marks`, `set_masks`, `update_masks`."""
+
+
+class Stage(QWidget):
+    """The panorama on top, the look-around view and the 3D view below it."""
+
+    def __init__(
+        self, no_opengl: str | None, *, max_texture_width: int, background: Background, parent: QWidget | None = None
+    ) -> None:
+        """Make the views.
+
+        Args:
+            no_opengl: Why there is no OpenGL; None when there is.
+            max_texture_width: Widest texture, in pixels.
+            background: Runs the drawing without OpenGL.
+            parent: Its parent.
+        """
+        super().__init__(parent)
+        self.erp = ErpView()
+        self.perspective = PerspectiveView(
+            opengl=no_opengl is None, max_texture_width=max_texture_width, background=background
+        )
+        self.cloud = CloudView(no_opengl)
+        self._pyramid: Pyramid | None = None
+        self._overlay: Pyramid | None = None
+        self._masks: MaskMap | None = None
+        self._marks: Marks = ()
+        self.previewing = False
+        lower = QSplitter(Qt.Orientation.Horizontal)
+        lower.addWidget(self.perspective)
+        lower.addWidget(self.cloud)
+        lower.setSizes([500, 500])
+        views = QSplitter(Qt.Orientation.Vertical)
+        views.addWidget(self.erp)
+        views.addWidget(lower)
+        views.setSizes([480, 420])
+        for splitter in (lower, views):
+            splitter.setChildrenCollapsible(False)
+            splitter.setHandleWidth(4)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(views)
+
+    @property
+    def sphere_views(self) -> tuple[SphereView, SphereView]:
+        """The views that show the sphere and to which tools listen."""
+        return self.erp, self.perspective
+
+    @property
+    def settled(self) -> bool:
+        """True when everything is on the screen."""
+        return self.perspective.canvas.settled and self.cloud.settled
+
+    def set_panorama(self, pyramid: Pyramid | None) -> None:
+        """Show another picture, without overlay, masks and marks. After its preview the views stay as they are."""
+        self._pyramid, self._overlay, self._marks = pyramid, None, ()
+        self._masks = None if pyramid is None else MaskMap(*pyramid.levels[0].shape[:2])
+        for view in self.sphere_views:
+            view.set_panorama(pyramid, sharper=self.previewing)
+            view.set_masks(self._masks)
+        self.previewing = False
+
+    def preview(self, pyramid: Pyramid) -> None:
+        """Show what will be opened, alone; what is shown from now on is shown when the preview ends."""
+        self.previewing = True
+        for view in self.sphere_views:
+            view.set_panorama(pyramid)
+
+    def end_preview(self) -> None:
+        """It will not be opened: show everything again that was there before."""
+        self.previewing = False
+        for view in self.sphere_views:
+            view.set_panorama(self._pyramid)
+            view.set_overlay(self._overlay)
+            view.set_masks(self._masks)
+            view.set_marks(self._marks)
+
+    def set_overlay(self, overlay: Pyramid | None) -> None:
+        """Lay a premultiplied RGBA picture of any size over the photo."""
+        self._overlay = overlay
+        for view in self._shown():
+            view.set_overlay(overlay)
+
+    def set_masks(self, layers: Sequence[MaskLayer]) -> None:
+        """Lay these masks over the overlay, later ones over earlier ones, in place of those before.
+
+        It is meant to be called with all that should be seen, at every change: a mask object that is passed again
+        costs nothing, another colour or opacity next to nothing, and another mask the pixels of its box.
+
+        Raises:
+            ValueError: A mask has another grid than the panorama, or there is none.
+        """
+        if self._masks is None:
+            if layers:
+                raise ValueError("masks need an open panorama")
+            return
+        parts = self._masks.set_layers(layers)
+        for view in self._shown():
+            view.update_masks(parts)
+
+    def prepare_mask(self, mask: SphereMask) -> None:
+        """Unpack a mask that is going to be drawn; may be called in any thread. One of another grid is left alone."""
+        masks = self._masks
+        if masks is not None and masks.size == mask.size:
+            masks.prepare(mask)
+
+    def set_marks(self, marks: Marks) -> None:
+        """Draw these points and lines over the masks, in place of those before."""
+        self._marks = marks
+        for view in self._shown():
+            view.set_marks(marks)
+
+    def _shown(self) -> tuple[SphereView, ...]:
+        """The views that show the open panorama."""
+        return () if self.previewing else self.sphere_views
+
+    def release(self) -> None:
+        """Give the graphics card's memory back; to be called before the window goes."""
+        self.perspective.canvas.release()
+        self.cloud.close_canvas()

@@ -1,0 +1,345 @@
+"""Cutting objects out by clicks: what is pointed at grows into a mask, and becomes a segment when it is right."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field, replace
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from core.geometry.sphere import lonlat_to_directions
+from core.mask import SphereMask
+from core.scene import Click, Segment
+from core.segment.boxes import border_of, box_around
+from core.segment.updates import Stage
+from panoviewer.annotating import Annotating
+from panoviewer.clicking import Clicking, Found, Prompts
+from panoviewer.mask_display import MaskDisplay, preview_layer
+from panoviewer.stage import SphereView
+from panoviewer.tools.annotation_tool import PLAIN, AnnotationTool
+from panoviewer.views.marks import Mark, PathMark, PointMark, Sign
+from panoviewer.views.mouse import Pointer
+
+READINGS = ("part", "object", "group")
+OBJECT = 1
+HELP = "Click an object. Right click what does not belong to it. Drag a box. Enter keeps it, Esc gives it up."
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+PREPARING = "Preparing the click network (first time)…"
+NOTHING = "Nothing was found there; click somewhere else on it, or draw a box around it."
+
+
+@dataclass(eq=False)
+class Making:
+    """An object on its way to a segment.
+
+    Attributes:
+        number: Under which `Clicking` knows it.
+        label: What it is going to be called.
+        corrects: The segment that it takes the place of; None for a new one.
+        prompts: What was pointed at.
+        found: How far the answer to that has come; None before there is any.
+        mask: The newest there is, perhaps still of the prompts before.
+    """
+
+    number: int
+    label: str
+    corrects: int | None = None
+    prompts: Prompts = field(default_factory=Prompts)
+    found: Found | None = None
+    mask: SphereMask | None = None
+
+
+class SegmentTool(AnnotationTool):
+    """Clicks and boxes become prompts; what is found is shown at once and becomes an edit with Enter.
+
+    Enter may come before the last view was looked at: the object is finished behind the scenes while the next one is
+    begun, or another tool is used. Only Esc gives an object up.
+
+    Signals:
+        making_changed: Another object is being made, or it has come farther; see `making`.
+        reading_changed(int): Clicks mean another of `READINGS`.
+    """
+
+    buttons = Qt.MouseButton.LeftButton | Qt.MouseButton.RightButton
+    making_changed = Signal()
+    reading_changed = Signal(int)
+
+    def __init__(
+        self, clicking: Clicking, annotating: Annotating, display: MaskDisplay, parent: QObject | None = None
+    ) -> None:
+        super().__init__(annotating, display, parent)
+        self._clicking = clicking
+        self._numbers = itertools.count(1)
+        self._making: Making | None = None
+        self._finishing: list[Making] = []
+        self._reading: int | None = None
+        self._drag: list[Mark] = []
+        self._dragged = False
+        self._is_used = False
+        clicking.ready.connect(self._tell_ready)
+        clicking.found.connect(self._take)
+        clicking.failed.connect(self._fail)
+
+    @property
+    def making(self) -> Making | None:
+        """The object that is being made; None between two objects."""
+        return self._making
+
+    # ----- the contract of a tool -----
+
+    def begin(self) -> None:
+        """Load the network and prepare views; say what to do."""
+        self._is_used = True
+        self._clicking.prepare()
+        self.told.emit(HELP if self._clicking.is_ready else f"{HELP}  ·  {PREPARING}")
+
+    def end(self) -> None:
+        """Keep what is begun; the marks go."""
+        self.finish()
+        self._is_used = False
+        self._drag = []
+        self._display.set_marks()
+        self.told.emit("")
+
+    def flush(self) -> None:
+        """Finish with what was found so far."""
+        self.finish()
+        for making in list(self._finishing):
+            self._clicking.cancel(making.number)
+            self._commit(making)
+
+    def drag(self, view: SphereView, pointer: Pointer) -> None:
+        """Draw the box, as this view sees it."""
+        if pointer.button == Qt.MouseButton.LeftButton and pointer.start is not None:
+            self._dragged = True
+            self._drag = [PathMark(view.box_between(pointer.start, pointer), closed=True, dashed=True)]
+            self._show_marks()
+
+    def release(self, view: SphereView, pointer: Pointer) -> None:
+        """The box is drawn."""
+        dragged, self._dragged, self._drag = self._dragged, False, []
+        if dragged and pointer.start is not None:
+            border = view.box_between(pointer.start, pointer)
+            self._ask(replace(self._begun().prompts, box=box_around(border), clicks=()))
+
+    def click(self, view: SphereView, pointer: Pointer) -> None:  # noqa: ARG002
+        """One prompt more."""
+        if pointer.button not in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton):
+            return
+        negative = pointer.button == Qt.MouseButton.RightButton or pointer.holds(Qt.KeyboardModifier.ShiftModifier)
+        lon, lat = pointer.lonlat
+        prompts = self._begun().prompts
+        self._ask(replace(prompts, clicks=(*prompts.clicks, Click(lon, lat, positive=not negative))))
+
+    def move(self, view: SphereView, pointer: Pointer | None) -> None:  # noqa: ARG002
+        """Views near the cursor are prepared first."""
+        if pointer is not None:
+            self._clicking.look_at(*pointer.lonlat)
+
+    def takes_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool:
+        """Enter, Backspace, Esc and T while an object is being made; P and digits always."""
+        mine = key in (*_ENTER, Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_T)
+        if self._making is not None and mine:
+            return modifiers in (*PLAIN, Qt.KeyboardModifier.ShiftModifier)
+        return (key == Qt.Key.Key_P and modifiers in PLAIN) or super().takes_key(key, modifiers)
+
+    def press_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> None:
+        """Finish, take back, give up, flip the last click, choose the reading or the label."""
+        if key in _ENTER:
+            self.finish()
+        elif key == Qt.Key.Key_Backspace:
+            self.take_back(everything=bool(modifiers & Qt.KeyboardModifier.ShiftModifier))
+        elif key == Qt.Key.Key_Escape and self._making is not None:
+            self.give_up()
+        elif key == Qt.Key.Key_T:
+            self.flip()
+        elif key == Qt.Key.Key_P:
+            self.next_reading()
+        else:
+            super().press_key(key, modifiers)
+
+    # ----- what the keys do -----
+
+    def finish(self) -> None:
+        """Make a segment of the object, as soon as all of it is known."""
+        making, self._making = self._making, None
+        if making is None:
+            return
+        if making.corrects is None:
+            making.label = self._annotating.label
+        self._finishing.append(making)
+        if making.found is not None and making.found.is_final:
+            self._commit(making)
+        elif not making.prompts.say_something:
+            self._finishing.remove(making)
+        else:
+            if not self._clicking.looks_for(making.number):
+                # Cancelled before its end; whoever wants to keep it wants all of it.
+                self._clicking.ask(making.number, making.prompts)
+            self.told.emit("Finishing…")
+        self._show()
+
+    def take_back(self, *, everything: bool = False) -> None:
+        """Remove the last prompt; without any the object is given up."""
+        if self._making is None:
+            return
+        prompts = self._making.prompts
+        if prompts.clicks and not everything:
+            prompts = replace(prompts, clicks=prompts.clicks[:-1])
+        else:
+            prompts = replace(prompts, clicks=(), box=None)
+        if prompts.clicks or prompts.box is not None:
+            self._ask(prompts)
+        else:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Forget the object."""
+        making, self._making = self._making, None
+        if making is not None:
+            self._clicking.cancel(making.number)
+            self.told.emit(HELP)
+            self._show()
+
+    def flip(self) -> None:
+        """The last click says the opposite."""
+        if self._making is not None and self._making.prompts.clicks:
+            prompts = self._making.prompts
+            last = prompts.clicks[-1]
+            self._ask(replace(prompts, clicks=(*prompts.clicks[:-1], replace(last, positive=not last.positive))))
+
+    def next_reading(self) -> None:
+        """Clicks mean the group, then the part, then again the object."""
+        self.set_reading({None: 2, 2: 0, 0: OBJECT}[self._reading])
+
+    def set_reading(self, reading: int) -> None:
+        """Clicks mean this of `READINGS`; the object is what the network would choose itself."""
+        self._reading = None if reading == OBJECT else reading
+        self.told.emit(f"Clicks mean the {READINGS[reading]}.")
+        self.reading_changed.emit(reading)
+        if self._making is not None:
+            self._ask(replace(self._making.prompts, reading=self._reading))
+
+    def correct(self, segment: Segment) -> None:
+        """Go on with the clicks of a segment, which the result takes the place of."""
+        if segment.locked or not (segment.clicks or segment.box):
+            why = "it is locked" if segment.locked else "it was not made by clicks; use brush and eraser"
+            self.told.emit(f"Segment {segment.number} cannot be corrected by clicks: {why}.")
+            return
+        self.finish()
+        self._annotating.select([segment.number])
+        self._making = Making(next(self._numbers), segment.label, corrects=segment.number)
+        self._ask(Prompts(segment.clicks, segment.box, self._reading))
+
+    # ----- within -----
+
+    def _begun(self) -> Making:
+        """The object being made; a new one when there is none."""
+        if self._making is None:
+            self._annotating.select(())
+            self._making = Making(next(self._numbers), self._annotating.label, prompts=Prompts(reading=self._reading))
+        return self._making
+
+    def _ask(self, prompts: Prompts) -> None:
+        making = self._begun()
+        making.prompts = prompts
+        making.found = None
+        if not self._annotating.may_edit():
+            self.give_up()
+            return
+        if prompts.say_something:
+            self.told.emit("Looking…" if self._clicking.is_ready else PREPARING)
+            self._clicking.ask(making.number, prompts)
+        else:
+            making.mask = None
+            self._clicking.cancel(making.number)
+            self.told.emit("Now click what does belong to it.")
+        self._show()
+
+    def _tell_ready(self) -> None:
+        if self._is_used:
+            self.told.emit(HELP if self._making is None else "Looking…")
+
+    def _take(self, number: int, found: Found) -> None:
+        for making in (self._making, *self._finishing):
+            if making is not None and making.number == number:
+                making.found = found
+                making.mask = making.mask if found.mask is None else found.mask
+                if making is self._making:
+                    self._tell(found)
+                elif found.is_final:
+                    self._commit(making)
+                self._show(masks=found.mask is not None)
+                return
+
+    def _fail(self, number: int, why: str) -> None:
+        self._finishing = [making for making in self._finishing if making.number != number]
+        if self._making is not None and self._making.number == number:
+            self._making = None
+        self._show()
+        self.told.emit(why)
+
+    def _tell(self, found: Found) -> None:
+        update = found.update
+        if found.mask is not None and found.mask.is_empty:
+            self.told.emit(NOTHING if found.is_final else "Looking…")
+            return
+        clicks = len(found.prompts.clicks)
+        parts = [f"{clicks} click{'s' if clicks != 1 else ''}" if clicks else "box", f"score {update.score:.2f}"]
+        if update.stage is Stage.VIEW and update.left:
+            parts.append(f"view {update.done} of about {update.done + update.left}")
+        if found.is_final:
+            parts.append("Enter keeps it, more clicks correct it, P asks for its group or part")
+        self.told.emit("  ·  ".join(parts))
+
+    def _commit(self, making: Making) -> None:
+        """The object becomes a segment, or takes the place of one."""
+        if making in self._finishing:
+            self._finishing.remove(making)
+        found, mask = making.found, making.mask
+        if mask is None or mask.is_empty:
+            self.told.emit(NOTHING)
+            self._show()
+            return
+        segment = Segment(
+            1,
+            mask,
+            making.label,
+            clicks=making.prompts.clicks,
+            box=making.prompts.box,
+            score=math.nan if found is None else found.update.score,
+            model=self._clicking.model,
+        )
+        if making.corrects is None:
+            # What comes when another tool is in use must not be what that tool goes on with.
+            self._annotating.add([segment], select=self._making is None and self._is_used)
+        else:
+            made = {name: getattr(segment, name) for name in ("mask", "clicks", "box", "score", "model")}
+            self._annotating.change(making.corrects, f"Correct {making.label or 'segment'}", **made)
+        if self._making is None and self._is_used:
+            self.told.emit(HELP)
+        self._show()
+
+    def _show(self, *, masks: bool = True) -> None:
+        """Draw what is being made, and what is being finished."""
+        if masks:
+            all_made = [*self._finishing, *([self._making] if self._making is not None else [])]
+            layers = [preview_layer(making.mask) for making in all_made if making.mask is not None]
+            corrected = self._making.corrects if self._making is not None else None
+            self._display.set_preview(self, layers, instead_of=corrected)
+        self._annotating.set_making(making=self._making is not None and self._making.corrects is None)
+        if self._is_used:
+            self._show_marks()
+        self.making_changed.emit()
+
+    def _show_marks(self) -> None:
+        marks: list[Mark] = []
+        if self._making is not None:
+            prompts = self._making.prompts
+            if prompts.box is not None:
+                marks.append(PathMark(border_of(prompts.box), closed=True, dashed=True))
+            for click in prompts.clicks:
+                sign = Sign.POSITIVE if click.positive else Sign.NEGATIVE
+                marks.append(PointMark(lonlat_to_directions(click.lon, click.lat), sign))
+        self._display.set_marks([*marks, *self._drag])

@@ -1,0 +1,143 @@
+"""A map of masks as OpenGL textures: where it changes, only that part is sent again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from PySide6.QtGui import QOpenGLContext
+from PySide6.QtOpenGL import QOpenGLTexture
+
+from panoviewer.views.masks import MaskMap, Part
+from panoviewer.views.sphere_texture import (
+    BAND_BYTES,
+    GL_CLAMP_TO_EDGE,
+    GL_REPEAT,
+    GL_RGBA,
+    GL_RGBA8,
+    GL_TEXTURE0,
+    GL_TEXTURE_2D,
+    GL_TEXTURE_MAG_FILTER,
+    GL_TEXTURE_MIN_FILTER,
+    GL_TEXTURE_WRAP_S,
+    GL_TEXTURE_WRAP_T,
+    GL_UNPACK_ALIGNMENT,
+    GL_UNSIGNED_BYTE,
+    NULL,
+    TICK_SECONDS,
+    address_of,
+)
+
+GL_NEAREST = 0x2600
+GL_LUMINANCE_ALPHA = 0x190A
+GL_LUMINANCE8_ALPHA8 = 0x8045
+PALETTE_WIDTH = 256
+
+
+class MaskTexture:
+    """The index of a map, two bytes per pixel as luminance and alpha, and its palette, on their way to the device.
+
+    The palette's texture has two rows for each 256 masks: insides in the even rows, borders in the odd ones. All
+    methods need the context in which the textures were made to be current.
+    """
+
+    def __init__(self, masks: MaskMap) -> None:
+        """Make the textures; they are `drawable` once the whole index is there."""
+        self._masks = masks
+        self._gl = QOpenGLContext.currentContext().functions()
+        self._index = self._texture(GL_REPEAT)
+        height, width = masks.index.shape
+        self._gl.glTexImage2D(
+            GL_TEXTURE_2D, 0, GL_LUMINANCE8_ALPHA8, width, height, 0, GL_LUMINANCE_ALPHA, GL_UNSIGNED_BYTE, NULL
+        )
+        self._palette = self._texture(GL_CLAMP_TO_EDGE)
+        self._stale: list[Part] = []
+        self.palette_rows = 0
+        self.drawable = False
+        self.update([Part(0, 0, height, width)])
+
+    @property
+    def complete(self) -> bool:
+        """True once all that has changed is there."""
+        return not self._stale
+
+    def update(self, parts: Sequence[Part]) -> None:
+        """Send these parts of the index soon, and the palette now."""
+        for part in parts:
+            rows = max(1, BAND_BYTES // (2 * part.width))
+            for top in range(part.row, part.row + part.height, rows):
+                height = min(rows, part.row + part.height - top)
+                self._stale.append(Part(top, part.col, height, part.width))
+        self._send_palette()
+
+    def upload_some(self) -> None:
+        """Send parts for a few milliseconds."""
+        self._gl.glActiveTexture(GL_TEXTURE0)
+        self._gl.glBindTexture(GL_TEXTURE_2D, self._index.textureId())
+        self._gl.glPixelStorei(GL_UNPACK_ALIGNMENT, 1)
+        begin = time.perf_counter()
+        while self._stale and time.perf_counter() - begin < TICK_SECONDS:
+            part = self._stale.pop(0)
+            values = np.ascontiguousarray(
+                self._masks.index[part.row : part.row + part.height, part.col : part.col + part.width]
+            )
+            self._gl.glTexSubImage2D(
+                GL_TEXTURE_2D,
+                0,
+                part.col,
+                part.row,
+                part.width,
+                part.height,
+                GL_LUMINANCE_ALPHA,
+                GL_UNSIGNED_BYTE,
+                address_of(values),
+            )
+        self.drawable = self.drawable or self.complete
+
+    def bind(self, index_unit: int, palette_unit: int) -> None:
+        """Make index and palette the textures of two units."""
+        for unit, texture in ((index_unit, self._index), (palette_unit, self._palette)):
+            self._gl.glActiveTexture(GL_TEXTURE0 + unit)
+            self._gl.glBindTexture(GL_TEXTURE_2D, texture.textureId())
+
+    def release(self) -> None:
+        """Give the memory back."""
+        self._index.destroy()
+        self._palette.destroy()
+
+    def _texture(self, wrap: int) -> QOpenGLTexture:
+        texture = QOpenGLTexture(QOpenGLTexture.Target.Target2D)
+        texture.create()
+        self._gl.glActiveTexture(GL_TEXTURE0)
+        self._gl.glBindTexture(GL_TEXTURE_2D, texture.textureId())
+        for name, value in (
+            (GL_TEXTURE_MIN_FILTER, GL_NEAREST),
+            (GL_TEXTURE_MAG_FILTER, GL_NEAREST),
+            (GL_TEXTURE_WRAP_S, wrap),
+            (GL_TEXTURE_WRAP_T, GL_CLAMP_TO_EDGE),
+        ):
+            self._gl.glTexParameteri(GL_TEXTURE_2D, name, value)
+        return texture
+
+    def _send_palette(self) -> None:
+        colors = self._masks.palette
+        blocks = -(-len(colors) // PALETTE_WIDTH)
+        table = np.zeros((blocks * PALETTE_WIDTH, 2, 4), np.uint8)
+        table[: len(colors)] = colors
+        table = np.ascontiguousarray(table.reshape(blocks, PALETTE_WIDTH, 2, 4).swapaxes(1, 2))
+        self.palette_rows = 2 * blocks
+        self._gl.glActiveTexture(GL_TEXTURE0)
+        self._gl.glBindTexture(GL_TEXTURE_2D, self._palette.textureId())
+        self._gl.glPixelStorei(GL_UNPACK_ALIGNMENT, 1)
+        self._gl.glTexImage2D(
+            GL_TEXTURE_2D,
+            0,
+            GL_RGBA8,
+            PALETTE_WIDTH,
+            self.palette_rows,
+            0,
+            GL_RGBA,
+            GL_UNSIGNED_BYTE,
+            address_of(table),
+        )

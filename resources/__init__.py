@@ -1,0 +1,1 @@
+"""Sample panorama, bundled weights, model cards and the style sheet."""

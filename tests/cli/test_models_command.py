@@ -1,0 +1,154 @@
+"""The commands that keep weights."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from commands import is_one_sentence, photo
+
+import core.models.dap
+from core.models import find_model, weights_file
+from core.models.networks import dap as networks
+from core.models.networks.vit import ViTConfig
+from panoviewer import cli
+
+CONFIG = networks.DapConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), levels=(8, 8, 16, 16), features=16)
+
+
+@pytest.fixture
+def published(monkeypatch, tmp_path):
+    """A published file of a tiny network."""
+    monkeypatch.setattr(networks, "PUBLISHED", CONFIG)
+    monkeypatch.setattr(core.models.dap, "HEIGHT", 64)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    generator = torch.Generator().manual_seed(0)
+    entries = {
+        f"module.{name}": torch.randn(shape, generator=generator) * 0.1 + (1.0 if name.endswith("periods") else 0.0)
+        for name, shape in core.models.dap.published_layout().shapes.items()
+    }
+    for name in entries:
+        if name.endswith("bias_mask"):
+            entries[name] = torch.ones(3).index_fill(0, torch.tensor(1), 0).repeat_interleave(64)
+    torch.save(entries, tmp_path / "model.pth")
+    return tmp_path / "model.pth"
+
+
+def run(*args):
+    return cli.main([str(arg) for arg in args])
+
+
+def test_the_way_of_a_new_user(published, tmp_path, capsys):
+    image = photo(tmp_path / "a.png", 64, 128)
+    assert run("predict", image, "--model", "dap", "-o", tmp_path / "out") == 2
+    told = capsys.readouterr().err
+    assert is_one_sentence(told)
+    assert "panoviewer models add" in told
+
+    assert run("models", "add", published, "--as", "dap") == 0
+    assert "dap: added" in capsys.readouterr().out
+    assert run("models", "verify") == 0
+    assert run("predict", image, "--model", "dap", "-o", tmp_path / "out") == 0
+    depth = np.load(tmp_path / "out" / "a.depth.npy")
+    assert depth.shape == (64, 128)
+    report = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert report["model"] == "dap"
+    assert report["metric"] is True
+    assert report["native_size"] == {"height": 64, "width": 128}
+    assert report["weights_sha256"]
+
+    assert run("models", "run", "dap", image, "--raw", "-o", tmp_path / "raw.npz") == 0
+    raw = np.load(tmp_path / "raw.npz")
+    assert sorted(raw) == ["pred_depth", "pred_mask"]
+    rgb = cv2.imread(str(image))[..., ::-1]
+    own = core.models.dap.Dap(device="cpu").raw(np.ascontiguousarray(rgb))
+    for name, values in own.items():
+        assert raw[name].dtype == np.float32
+        np.testing.assert_array_equal(raw[name], values)
+
+    assert run("models", "remove", "dap") == 0
+    assert not weights_file(find_model("dap")).exists()
+
+
+def test_the_list_says_what_is_there_and_under_which_licence(published, capsys):
+    def listed():
+        capsys.readouterr()
+        assert run("models", "list", "--json") == 0
+        return {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
+
+    before = listed()
+    assert before["dap"]["state"] == "missing"
+    assert before["pano-s"]["state"] == "bundled"
+    assert before["click-s"]["tasks"] == ["clicks"]
+    run("models", "add", published)
+    after = listed()["dap"]
+    assert after["state"] == "added"
+    assert after["bytes"] == weights_file(find_model("dap")).stat().st_size
+    assert len(after["sha256"]) == 64
+    assert run("models", "list") == 0
+    text = capsys.readouterr().out
+    for row in before.values():
+        assert row["name"] in text
+        assert row["licence"] in text
+
+
+def test_a_changed_file_is_told_by_verify(published, capsys):
+    run("models", "add", published)
+    with weights_file(find_model("dap")).open("ab") as stream:
+        stream.write(b"x")
+    capsys.readouterr()
+    assert run("models", "verify", "dap") == 2
+    assert is_one_sentence(capsys.readouterr().err)
+
+
+def test_without_added_weights_there_is_nothing_to_verify(published, capsys):
+    assert run("models", "verify") == 0
+    assert "No weights" in capsys.readouterr().out
+
+
+WRONG = {
+    "no command": ["models"],
+    "unknown command": ["models", "nonsense"],
+    "no file": ["models", "add", "missing.pth"],
+    "unknown model": ["models", "add", "FILE", "--as", "nonsense"],
+    "remove what was not added": ["models", "remove", "dap"],
+    "remove what is bundled": ["models", "remove", "pano-s"],
+    "verify what was not added": ["models", "verify", "dap"],
+    "run without raw": ["models", "run", "dap", "IMAGE", "-o", "OUT.npz"],
+    "run without weights": ["models", "run", "dap", "IMAGE", "--raw", "-o", "OUT.npz"],
+    "run an unknown model": ["models", "run", "nonsense", "IMAGE", "--raw", "-o", "OUT.npz"],
+    "another kind of file": ["models", "run", "dap", "IMAGE", "--raw", "-o", "OUT.txt"],
+    "no picture": ["models", "run", "dap", "missing.png", "--raw", "-o", "OUT.npz"],
+}
+
+
+@pytest.mark.parametrize("command", WRONG.values(), ids=WRONG)
+def test_what_makes_no_sense_is_one_sentence(published, tmp_path, capsys, command):
+    places = {"FILE": published, "IMAGE": photo(tmp_path / "a.png", 64, 128)}
+    places |= {name: tmp_path / name for name in ("OUT.npz", "OUT.txt")}
+    assert run(*(places.get(word, word) for word in command)) == 2
+    assert is_one_sentence(capsys.readouterr().err)
+    assert not (tmp_path / "OUT.npz").exists()
+
+
+def test_a_model_without_published_outputs_says_so(published, tmp_path, capsys):
+    image = photo(tmp_path / "a.png", 64, 128)
+    assert run("models", "run", "pano-s", image, "--raw", "-o", tmp_path / "a.npz", "--device", "cpu") == 2
+    assert "predict" in capsys.readouterr().err
+
+
+def test_a_picture_that_the_network_cannot_read_as_it_is_is_refused(published, tmp_path, capsys):
+    run("models", "add", published)
+    capsys.readouterr()
+    image = photo(tmp_path / "a.png", 50, 100)
+    assert run("models", "run", "dap", image, "--raw", "-o", tmp_path / "a.npz") == 2
+    assert "multiples of 16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["list", "add", "verify", "remove", "run"])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["models", command, "--help"])
+    assert ended.value.code == 0
+    assert f"panoviewer models {command}" in capsys.readouterr().out

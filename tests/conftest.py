@@ -1,0 +1,19 @@
+"""Settings that all tests share."""
+
+import signal
+
+from hypothesis import HealthCheck, settings
+
+# The same examples on every machine: a check that passed once does not fail elsewhere by the luck of the draw.
+# `pytest --hypothesis-profile=search` looks for new ones.
+# A busy machine may draw slowly; that is no fault of what is tested.
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, print_blob=True)
+settings.load_profile("steady")
+
+# A script starts its background jobs with Ctrl+C switched off, which the programs that tests start and interrupt would
+# inherit.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,50 @@
+from importlib import import_module
+from importlib.resources import files
+
+import pytest
+
+import core.models
+from core.errors import ModelUnavailable
+from core.models import DEFAULT_MODEL, DEVICES, MODELS, ModelSpec, find_model, load_model
+from core.models.base import Task
+
+
+class Recorder:
+    def __init__(self, device):
+        self.device = device
+
+
+def test_names_are_unique_and_the_default_is_one_of_them():
+    names = [spec.name for spec in MODELS]
+    assert len(set(names)) == len(names)
+    assert DEFAULT_MODEL in names
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
+def test_every_entry_points_to_a_class_with_predict_and_says_where_it_is_from(spec):
+    module, _, name = spec.entry.partition(":")
+    assert callable(getattr(import_module(module), name).predict)
+    assert spec.tasks
+    assert set(spec.tasks) <= set(Task)
+    assert spec.title
+    assert spec.source
+    assert spec.licence
+
+
+def test_the_bundled_weights_and_their_card_are_there():
+    for name in (find_model("pano-s").weights, "pano_s.json"):
+        assert files("resources").joinpath(name).is_file(), name
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_model_is_loaded_by_name_with_the_device_that_was_asked_for(monkeypatch, device):
+    spec = ModelSpec("mine", "Mine", (Task.DEPTH,), f"{__name__}:Recorder", "none", source="here", licence="none")
+    monkeypatch.setattr(core.models, "MODELS", (*MODELS, spec))
+    assert load_model("mine", device=device).device == device
+
+
+def test_unknown_names_and_devices_are_sentences_that_name_the_known_ones():
+    with pytest.raises(ModelUnavailable, match=r"pano-s.*got nothing-like-it"):
+        load_model("nothing-like-it")
+    with pytest.raises(ModelUnavailable, match="auto, cpu, cuda, got tpu"):
+        load_model("pano-s", device="tpu")

@@ -1,0 +1,129 @@
+"""The network of MTPano says what the published code says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fixture_rule import DATA, SHARED, broken_limits, checkpoint, fixed, listed, picture, probe_rows
+
+from core.models.checkpoints import converted
+from core.models.mtpano_layout import mtpano_layout
+from core.models.networks.mtpano import HELPERS, TASKS, MtpanoConfig, MtpanoNet, places
+from core.models.networks.vit import ViTConfig
+
+REFERENCE = SHARED / "mtpano_512x1024.npz"
+LIMITS = {"semseg": (3e-4, 3e-5), "depth": (2e-4, 2e-5), "normals": (5e-4, 5e-5), "coarse": (5e-5, 5e-6)}
+"""Greatest and mean difference."""
+TINY = MtpanoConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), rows=4, features=16, levels=(8, 8, 16, 16), classes=5)
+
+
+def network_of(config, entries):
+    """A network with the numbers of a published file."""
+    with torch.device("meta"):
+        network = MtpanoNet(config)
+    network.load_state_dict(converted(entries, mtpano_layout(config), Path("model.pth.tar")), assign=True)
+    return network.eval()
+
+
+def test_the_published_file_holds_exactly_what_is_expected_of_it():
+    layout = mtpano_layout(MtpanoConfig())
+    assert layout.shapes == listed(DATA / "mtpano_state_dict.tsv")
+    assert len(layout.shapes) == 1201
+    buffers = ("RayDir", "PE", "running_mean", "running_var", "num_batches_tracked")
+    assert sum(np.prod(shape) for name, shape in layout.shapes.items() if not name.endswith(buffers)) == 589_514_490
+
+
+def test_the_grid_is_the_one_of_the_published_file():
+    rays, place = places(32)
+    np.testing.assert_allclose(rays, fixed("RayDir", None), atol=1e-6)
+    np.testing.assert_allclose(place, fixed("PE", None), atol=1e-6)
+
+
+def test_a_small_network_runs_on_numbers_in_the_published_layout():
+    shapes = mtpano_layout(TINY).shapes
+    entries = {**checkpoint(shapes, seed="tiny"), "RayDir": places(4)[0], "PE": places(4)[1]}
+    with torch.inference_mode():
+        semseg, depth, normals = network_of(TINY, entries)(torch.rand(1, 3, 64, 128))
+    assert semseg.shape == (1, 5, 64, 128)
+    assert depth.shape == (1, 1, 64, 128)
+    assert normals.shape == (1, 3, 64, 128)
+    assert float(depth.min()) == 0
+    assert all(float(output.std()) > 0 for output in (semseg, depth, normals))
+
+
+def test_every_number_of_a_small_file_has_a_say_except_the_known_ones():
+    shapes = mtpano_layout(TINY).shapes
+    entries = {**checkpoint(shapes, seed="tiny"), "RayDir": places(4)[0], "PE": places(4)[1]}
+    rgb = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
+    network = network_of(TINY, entries).requires_grad_(requires_grad=True)
+    semseg, depth, normals = network(rgb)
+    (semseg.square().mean() + depth.square().mean() + normals.square().mean()).backward()
+    idle = {name.split(".")[0] for name, value in network.named_parameters() if value.grad is None}
+    assert idle == {"vit", "task_head"}
+    silent = {name for name, value in network.named_parameters() if value.grad is None}
+    assert all(name.startswith("vit.norm.") or ".classify." in name for name in silent)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_stored_array_of_512_by_1024_is_met():
+    if not REFERENCE.is_file():
+        pytest.skip(f"needs {REFERENCE}")
+    stored = dict(np.load(REFERENCE))
+    network = network_of(MtpanoConfig(), checkpoint(listed(DATA / "mtpano_state_dict.tsv")))
+    rows, coarse = [], {}
+
+    def watch(part, name, arrange=lambda output: output):
+        part.register_forward_hook(lambda _part, _given, output: rows.extend(probe_rows(stored, name, arrange(output))))
+
+    network.vit.blocks[0].register_forward_pre_hook(
+        lambda _part, given: rows.extend(probe_rows(stored, "embeddings", given[0])) or None
+    )
+    for number in (0, 5, 11, 17, 23):
+        watch(network.vit.blocks[number], f"block{number:02}_out")
+    for level in range(4):
+        watch(network.group[level], f"feature_grouping{level}/invariant", lambda output: output[0])
+        watch(network.group[level], f"feature_grouping{level}/variant", lambda output: output[1])
+    for ours, theirs in (("steady", "inv"), ("turning", "var")):
+        watch(getattr(network, f"gather_{ours}"), f"aggregator_{theirs}")
+        watch(getattr(network, f"bridge_{ours}"), f"bridge_{theirs}")
+    for task, head in network.task_head.items():
+        watch(head, f"{'aux' if task in TASKS else 'ext'}_feature/{task}")
+        head.register_forward_hook(lambda part, _given, output, task=task: coarse.update({task: part.classify(output)}))
+    for task in TASKS:
+        for level in range(4):
+            watch(network.neck[task], f"neck/{task}/{level}", lambda output, level=level: output[level])
+        network.neck[task].register_forward_pre_hook(
+            lambda _part, given, task=task: rows.extend(
+                row for level in range(4) for row in probe_rows(stored, f"neck_input/{task}/{level}", given[0][level])
+            )
+        )
+    rgb = torch.from_numpy(picture(512, 1024)).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        semseg, depth, normals = (output[0].numpy() for output in network(rgb))
+    seam = [*range(1018, 1024), *range(6)]
+    rows += _difference(stored, "semseg_s16", semseg[:, ::16, ::16], "semseg")
+    rows += _difference(stored, "depth_s2", depth[0, ::2, ::2], "depth")
+    rows += _difference(stored, "depth_seam", depth[0][:, seam], "depth")
+    rows += _difference(stored, "normals_s4", normals[:, ::4, ::4], "normals")
+    rows += _difference(stored, "normals_seam", normals[:, :, seam], "normals")
+    best = semseg.argmax(axis=0)
+    is_same = best == stored.pop("semseg_argmax")
+    rows.append(("argmax differs", 5e-4, 1 - is_same.mean()))
+    rows.append(("clear argmax differs", 0, (~is_same[::2, ::2])[stored.pop("semseg_margin_s2") > 0.01].sum()))
+    for task in (*TASKS, *HELPERS):
+        name = f"{'aux' if task in TASKS else 'ext'}_preds/{task}"
+        with torch.inference_mode():
+            full = torch.nn.functional.interpolate(coarse[task], (512, 1024), mode="bilinear", align_corners=False)
+        rows += probe_rows(stored, name, full)
+        rows += _difference(stored, f"{name}_s16", full[0, :8, ::16, ::16].numpy(), "coarse")
+    assert not broken_limits(rows)
+    left = {name for name in stored if not name.startswith("post_")}
+    assert left == {"input_sha256"}, "what comes behind the network is for the adapter"
+
+
+def _difference(stored, name, own, kind):
+    difference = np.abs(own.astype(np.float64) - stored.pop(name))
+    most, mean = LIMITS[kind]
+    return [(f"{name} max", most, difference.max()), (f"{name} mean", mean, difference.mean())]

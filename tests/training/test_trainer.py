@@ -1,0 +1,182 @@
+"""A run learns, survives being killed, and goes on from where it was."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.errors import PanoError
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.config import TrainConfig
+from training.trainer import learning_rate, train
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def config_for(worlds, out, **changes):
+    base = {"height": 32, "batch": 4, "steps": 30, "held_out": 2, "warmup": 5, "evaluate_minutes": 60.0}
+    return TrainConfig(worlds=worlds, out=out, **{**base, **changes})
+
+
+def test_a_short_run_learns_box_rooms(box_worlds, tmp_path):
+    rows = []
+    train("pano-s", config_for(box_worlds, tmp_path, steps=80), resume=False, report=rows.append)
+    state = load_checkpoint(tmp_path, "pano-s")
+    assert state["step"] == 80
+    assert rows[-2]["loss"] < 0.7 * rows[0]["loss"]
+    assert state["history"][-1]["absrel"] < 0.3
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(box_worlds, tmp_path):
+    flags = ["--worlds", box_worlds, "--out", tmp_path, "--height", "32", "--batch", "2", "--held-out", "2"]
+    flags += ["--save-minutes", "0", "--evaluate-minutes", "60"]
+    command = [sys.executable, "-m", "training", "train", "pano-s", *map(str, flags)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([*command, "--steps", "100000"], env=environment, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 280
+        while not (tmp_path / "last.pt").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGKILL)
+    before = load_checkpoint(tmp_path, "pano-s")["step"]
+    assert before >= 1
+    goal = before + 5
+    subprocess.run([*command, "--resume", "--steps", str(goal)], env=environment, check=True, timeout=280)
+    assert load_checkpoint(tmp_path, "pano-s")["step"] == goal
+
+
+def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(box_worlds, tmp_path):
+    class Cut(Exception):
+        pass
+
+    def cut_off(row):
+        if row["step"] == 3:
+            raise Cut
+
+    whole = config_for(box_worlds, tmp_path / "whole", steps=5)
+    train("pano-s", whole, resume=False, report=lambda _: None)
+    cut = config_for(box_worlds, tmp_path / "cut", steps=5, save_minutes=0.0, evaluate_minutes=0.0)
+    with pytest.raises(Cut):
+        train("pano-s", cut, resume=False, report=cut_off)
+    assert load_checkpoint(cut.out, "pano-s")["step"] == 2
+    train("pano-s", cut, resume=True, report=lambda _: None)
+    first, second = (load_checkpoint(config.out, "pano-s") for config in (whole, cut))
+    for part in ("model", "ema"):
+        assert all(torch.equal(first[part][name], second[part][name]) for name in first[part])
+
+
+def test_an_interrupt_finishes_the_step_and_saves_it_and_the_run_goes_on_from_there(box_worlds, tmp_path):
+    def interrupt(row):
+        if row["step"] == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    whole = config_for(box_worlds, tmp_path / "whole", steps=5)
+    train("pano-s", whole, resume=False, report=lambda _: None)
+    config = config_for(box_worlds, tmp_path / "run", steps=5, evaluate_minutes=0.0)
+    with pytest.raises(KeyboardInterrupt, match="Interrupted after step 3; go on with --resume"):
+        train("pano-s", config, resume=False, report=interrupt)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert load_checkpoint(config.out, "pano-s")["step"] == 3
+    train("pano-s", config, resume=True, report=lambda _: None)
+    first, second = (load_checkpoint(each.out, "pano-s") for each in (whole, config))
+    assert all(torch.equal(first["model"][name], second["model"][name]) for name in first["model"])
+
+
+def test_a_second_interrupt_waits_for_nothing(box_worlds, tmp_path):
+    def insist(_):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    config = config_for(box_worlds, tmp_path, steps=5, evaluate_minutes=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        train("pano-s", config, resume=False, report=insist)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_no_step_is_logged_twice_when_a_killed_run_goes_on(box_worlds, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill(row):
+        if row["step"] == 3:
+            raise Killed
+
+    config = config_for(box_worlds, tmp_path, steps=5, save_minutes=0.0, evaluate_minutes=0.0)
+    with pytest.raises(Killed):
+        train("pano-s", config, resume=False, report=kill)
+    log = tmp_path / "log.tsv"
+    assert steps_of(log) == [1, 2, 3]
+    with log.open("a") as stream:
+        stream.write("step=4\theig")  # a line that was cut off
+    train("pano-s", config, resume=True, report=lambda _: None)
+    assert steps_of(log) == [1, 2, 3, 4, 5]
+
+
+def steps_of(log):
+    return [int(line.split("\t")[0].removeprefix("step=")) for line in log.read_text().splitlines()]
+
+
+def test_a_checkpoint_of_another_network_is_refused_in_a_sentence(box_worlds, tmp_path):
+    config = config_for(box_worlds, tmp_path, steps=1)
+    train("pano-s", config, resume=False, report=lambda _: None)
+    state = load_checkpoint(tmp_path, "pano-s")
+    state["model"].pop(next(iter(state["model"])))
+    save_checkpoint(tmp_path, state)
+    with pytest.raises(PanoError, match="start a new run"):
+        train("pano-s", config, resume=True, report=lambda _: None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_told_before_anything_else(box_worlds, tmp_path):
+    with pytest.raises(PanoError, match="choose cpu"):
+        train("pano-s", config_for(box_worlds, tmp_path, device="cuda"), resume=False, report=lambda _: None)
+
+
+def test_a_run_in_the_way_is_not_overwritten(box_worlds, tmp_path):
+    train("pano-s", config_for(box_worlds, tmp_path, steps=2), resume=False, report=lambda _: None)
+    with pytest.raises(PanoError, match="--resume"):
+        train("pano-s", config_for(box_worlds, tmp_path, steps=2), resume=False, report=lambda _: None)
+
+
+def test_there_must_be_something_to_resume(box_worlds, tmp_path):
+    with pytest.raises(PanoError, match="train first"):
+        train("pano-s", config_for(box_worlds, tmp_path, steps=2), resume=True, report=lambda _: None)
+
+
+def test_the_same_seed_gives_the_same_weights(box_worlds, tmp_path):
+    for name in ("a", "b"):
+        train("pano-s", config_for(box_worlds, tmp_path / name, steps=4), resume=False, report=lambda _: None)
+    first, second = (load_checkpoint(tmp_path / name, "pano-s")["model"] for name in ("a", "b"))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_the_resolved_configuration_lies_beside_the_checkpoint(box_worlds, tmp_path):
+    train("pano-s", config_for(box_worlds, tmp_path, steps=1), resume=False, report=lambda _: None)
+    described = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert described["recipe"] == "pano-s"
+    assert described["batch"] == 4
+
+
+def test_a_folder_without_worlds_gives_a_sentence(tmp_path):
+    with pytest.raises(PanoError, match="generate"):
+        train("pano-s", config_for(tmp_path, tmp_path / "run"), resume=False, report=lambda _: None)
+
+
+def test_an_unknown_recipe_names_the_known_ones(box_worlds, tmp_path):
+    with pytest.raises(PanoError, match="pano-s"):
+        train("nobody", config_for(box_worlds, tmp_path), resume=False, report=lambda _: None)
+
+
+def test_the_learning_rate_rises_holds_and_falls():
+    config = TrainConfig(steps=1000, warmup=100, cooldown=0.5, learning_rate=1.0)
+    assert learning_rate(0, config) == pytest.approx(0.01)
+    assert learning_rate(300, config) == 1.0
+    assert learning_rate(750, config) == pytest.approx(0.5)
+    assert learning_rate(1000, config) == 0.0

@@ -1,0 +1,320 @@
+"""Which segment a label is given to, where the keys go while something is typed, and what waits for a stroke."""
+
+import threading
+
+import cv2
+import pytest
+from annotation_samples import DISK, POLE, SEAM, a_segment, click, iou, key, position, red_things
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from window_samples import drag
+
+from core.io.scene_file import annotation_path, read_annotation
+from panoviewer.jobs import Lane
+from panoviewer.mask_edits import SlowEdit
+from panoviewer.tools.segment_tool import PREPARING
+
+CTRL = Qt.KeyboardModifier.ControlModifier
+ENTER, ESC = Qt.Key.Key_Return, Qt.Key.Key_Escape
+LEFT = Qt.MouseButton.LeftButton
+PATIENCE_S = 250
+
+
+@pytest.fixture
+def window(red_window, settle):
+    """The segment tool in use, with labels to choose from and the lists in sight."""
+    red_window.activateWindow()
+    assert QTest.qWaitForWindowActive(red_window, PATIENCE_S * 1000)
+    for name in ("sofa", "lamp"):
+        red_window.desk.annotating.set_label(name)
+    red_window.desk.annotating.set_label("")
+    key(red_window, Qt.Key.Key_S)
+    settle(red_window)
+    return red_window
+
+
+@pytest.fixture
+def gate():
+    """Open at the end of a test at the latest."""
+    made = threading.Event()
+    yield made
+    made.set()
+
+
+def hold_up(window, gate):
+    """Edits that are put from now on wait for the gate."""
+
+    def wait(scene):
+        gate.wait(PATIENCE_S)
+        return scene
+
+    window.desk.edits.put(SlowEdit("Wait", wait))
+
+
+def hold_up_models(window, gate):
+    """Nothing is found from now on until the gate is open."""
+    window.session.jobs.run(
+        "Hold", lambda _progress: gate.wait(PATIENCE_S), done=lambda _: None, lane=Lane.MODEL, visible=False
+    )
+
+
+def named(window):
+    return [segment.label for segment in window.session.document.scene.segments]
+
+
+def keep(window, place, settle):
+    click(window, place)
+    settle(window)
+    key(window, ENTER)
+
+
+def field(window):
+    """The field for new labels, with the focus in it."""
+    new = window.desk.labels._new
+    QTest.mouseClick(new, LEFT)
+    assert window.focusWidget() is new
+    return new
+
+
+def stroke(window, start, end):
+    view = window.stage.erp
+    view.setFocus()
+    points = [position(window, place) for place in (start, end)]
+    drag(view.viewport(), *[(point.x(), point.y()) for point in points])
+
+
+# ----- what gets a label -----
+
+
+def test_a_digit_after_an_object_was_kept_is_for_the_next_one(window, settle):
+    key(window, Qt.Key.Key_1)
+    keep(window, DISK, settle)
+    key(window, Qt.Key.Key_2)
+    assert named(window) == ["sofa"]
+    assert window.desk.strip.text == "The next one is called lamp."
+    keep(window, SEAM, settle)
+    assert named(window) == ["sofa", "lamp"]
+
+
+def test_a_digit_names_the_open_object_and_does_not_keep_it(window, settle):
+    click(window, DISK)
+    settle(window)
+    key(window, Qt.Key.Key_1)
+    key(window, Qt.Key.Key_2)
+    assert named(window) == []
+    assert window.desk.segment_tool.making is not None
+    key(window, ENTER)
+    assert named(window) == ["lamp"]
+
+
+def test_new_labels_are_added_one_after_another_and_the_open_object_stays_open(window, settle):
+    click(window, DISK)
+    settle(window)
+    new = field(window)
+    for name in ("plant", "chair"):
+        QTest.keyClicks(new, name)
+        QTest.keyClick(new, ENTER)
+    assert [label.name for label in window.desk.annotating.labels] == ["sofa", "lamp", "plant", "chair"]
+    assert named(window) == []
+    assert window.desk.segment_tool.making is not None
+    QTest.keyClick(new, ENTER)
+    assert window.focusWidget() is window.stage.erp
+    assert window.desk.segment_tool.making is not None
+    QTest.keyClick(window.stage.erp, ENTER)
+    assert named(window) == ["chair"]
+
+
+def test_new_labels_leave_the_object_alone_that_was_kept_last(window, settle):
+    key(window, Qt.Key.Key_1)
+    keep(window, DISK, settle)
+    new = field(window)
+    for name in ("plant", "chair"):
+        QTest.keyClicks(new, name)
+        QTest.keyClick(new, ENTER)
+    assert named(window) == ["sofa"]
+    assert window.desk.annotating.label == "chair"
+
+
+@pytest.mark.parametrize("how", ["list", "tab"])
+def test_what_the_user_selects_gets_the_label(window, settle, how):
+    keep(window, DISK, settle)
+    assert window.desk.annotating.selected == (1,)
+    if how == "list":
+        table = window.desk.segments.view
+        QTest.mouseClick(table.viewport(), LEFT, pos=table.visualRect(table.model().index(0, 2)).center())
+    else:
+        key(window, Qt.Key.Key_Tab)
+    key(window, Qt.Key.Key_1)
+    assert named(window) == ["sofa"]
+
+
+def test_the_open_object_comes_before_what_is_selected(window, settle):
+    keep(window, DISK, settle)
+    click(window, SEAM)
+    settle(window)
+    window.desk.annotating.select([1])
+    key(window, Qt.Key.Key_1)
+    assert named(window) == [""]
+    key(window, ENTER)
+    assert named(window) == ["", "sofa"]
+
+
+def test_a_segment_that_is_corrected_gets_the_label(window, settle):
+    keep(window, DISK, settle)
+    key(window, Qt.Key.Key_C)
+    settle(window)
+    key(window, Qt.Key.Key_2)
+    assert named(window) == ["lamp"]
+    key(window, ENTER)
+    assert named(window) == ["lamp"]
+
+
+def test_what_was_painted_gets_the_label(window, settle):
+    key(window, Qt.Key.Key_B)
+    stroke(window, DISK, (40.0, 10.0))
+    settle(window)
+    key(window, Qt.Key.Key_2)
+    assert named(window) == ["lamp"]
+
+
+# ----- keys while something is typed -----
+
+
+def test_escape_leaves_the_field_first(window, settle):
+    window.desk.annotating.add([a_segment("ball")])
+    window.desk.annotating.select([1])
+    click(window, SEAM)
+    settle(window)
+    window.desk.annotating.select([1])
+    new = field(window)
+    QTest.keyClick(new, ESC)
+    assert window.focusWidget() is window.stage.erp
+    assert window.desk.annotating.selected == (1,)
+    assert window.desk.segment_tool.making is not None
+    QTest.keyClick(window.stage.erp, ESC)
+    assert window.desk.segment_tool.making is None
+    assert named(window) == ["ball"]
+
+
+def test_enter_in_another_field_keeps_nothing(window, settle):
+    click(window, DISK)
+    settle(window)
+    search = window.desk.segments._search
+    QTest.mouseClick(search, LEFT)
+    QTest.keyClick(search, ENTER)
+    assert named(window) == []
+    assert window.focusWidget() is window.stage.erp
+
+
+# ----- what waits for a stroke -----
+
+
+def test_a_label_waits_for_the_stroke_before_it(window, gate, settle):
+    hold_up(window, gate)
+    key(window, Qt.Key.Key_B)
+    stroke(window, POLE, (20.0, 80.0))
+    key(window, Qt.Key.Key_2)
+    assert named(window) == []
+    gate.set()
+    settle(window)
+    assert named(window) == ["lamp"]
+
+
+def test_undo_takes_the_stroke_back_that_is_still_in_the_making(window, gate, settle):
+    window.desk.annotating.add([a_segment("ball")])
+    window.desk.annotating.select(())
+    hold_up(window, gate)
+    key(window, Qt.Key.Key_B)
+    stroke(window, SEAM, (170.0, 0.0))
+    key(window, Qt.Key.Key_Z, CTRL)
+    gate.set()
+    settle(window)
+    assert named(window) == ["ball"]
+    assert window.session.document.redo_name == "Brush segment"
+
+
+def test_what_is_saved_has_the_stroke_before_it(window, gate, settle, qtbot, tmp_path):
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), red_things(64)[..., ::-1])
+    window.open(path)
+    qtbot.waitUntil(lambda: window.session.document.panorama.path == path)
+    settle(window)
+    try:
+        hold_up(window, gate)
+        key(window, Qt.Key.Key_B)
+        stroke(window, DISK, (40.0, 10.0))
+        key(window, Qt.Key.Key_S, CTRL)
+        assert "Saved" not in window.desk.strip.text
+        gate.set()
+        qtbot.waitUntil(lambda: window.desk.strip.text == f"Saved: {annotation_path(path).name}")
+        assert len(read_annotation(annotation_path(path)).segments) == 1
+        assert not window.desk.saving.is_modified
+        settle(window)
+        stroke(window, SEAM, (170.0, 0.0))
+        settle(window)
+        assert "Saved" not in window.desk.strip.text
+    finally:
+        gate.set()
+        assert window.desk.finish() == ""
+
+
+# ----- another tool -----
+
+
+@pytest.mark.parametrize("other", [Qt.Key.Key_B, Qt.Key.Key_L, Qt.Key.Key_S])
+def test_another_tool_keeps_the_object_that_is_open(window, settle, other):
+    key(window, Qt.Key.Key_1)
+    click(window, DISK)
+    settle(window)
+    key(window, other)
+    assert named(window) == ["sofa"]
+    assert window.desk.annotating.selected == (1,)
+
+
+def test_another_tool_keeps_the_object_that_is_still_looked_for(window, gate, settle, qtbot):
+    hold_up_models(window, gate)
+    key(window, Qt.Key.Key_1)
+    click(window, DISK)
+    key(window, Qt.Key.Key_B)
+    key(window, Qt.Key.Key_2)
+    stroke(window, SEAM, (170.0, 0.0))
+    qtbot.waitUntil(lambda: named(window) == ["lamp"])
+    gate.set()
+    qtbot.waitUntil(lambda: named(window) == ["lamp", "sofa"])
+    settle(window)
+    assert iou(window.session.document.scene.segments[1].mask) > 0.5
+    # The brush goes on with its own.
+    assert window.desk.annotating.selected == (1,)
+
+
+def test_correcting_another_segment_keeps_the_object_that_is_open(window, settle):
+    keep(window, DISK, settle)
+    click(window, SEAM)
+    settle(window)
+    window.desk.annotating.select([1])
+    key(window, Qt.Key.Key_C)
+    settle(window)
+    assert len(named(window)) == 2
+
+
+# ----- the first click -----
+
+
+def test_the_first_click_says_at_once_that_the_network_is_prepared(window, gate, settle):
+    tool, clicking = window.desk.segment_tool, window.desk.clicking
+    key(window, Qt.Key.Key_S)
+    clicking._used.clear()
+    clicking._session = None
+    hold_up_models(window, gate)
+    key(window, Qt.Key.Key_S)
+    assert PREPARING in window.desk.strip.text
+    click(window, DISK)
+    assert window.desk.strip.text == PREPARING
+    assert window.progress_text.text().startswith("Preparing the click network")
+    gate.set()
+    settle(window)
+    assert clicking.is_ready
+    assert "score" in window.desk.strip.text
+    key(window, ENTER)
+    assert tool.making is None
+    assert len(named(window)) == 1

@@ -1,0 +1,201 @@
+"""Opening pictures in the window: files, folders, drops, questions and refusals."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
+from window_samples import press, shot, write_panorama
+
+from core.cloud import CloudOptions
+from panoviewer import main_window as main_window_module
+from panoviewer.session import UNSEEN
+from panoviewer.settings import HINTS
+
+
+def test_opening_a_file_shows_it_in_both_views(make_main_window, settle, tmp_path):
+    window = make_main_window()
+    window.open(write_panorama(tmp_path / "room.png"))
+    settle(window)
+    assert window.windowTitle().startswith("room.png (256 × 128)")
+    for view in (window.stage.erp, window.stage.perspective):
+        picture = shot(view)
+        middle = picture[picture.shape[0] // 2, picture.shape[1] // 2 + 30]
+        np.testing.assert_allclose(middle, (235, 128, 150), atol=25)
+    assert window.settings.recent() == [tmp_path / "room.png"]
+    entries = {action.text(): action for action in window.opening.recent.actions()}
+    assert list(entries) == ["room.png", "", "Forget these"]
+    entries["Forget these"].trigger()
+    assert window.settings.recent() == []
+    assert not window.opening.recent.isEnabled()
+
+
+def test_another_panorama_starts_without_layers_limits_and_filters(window, settle, tmp_path):
+    press(window, Qt.Key.Key_1)
+    settle(window)
+    window.layers._emit(replace(window.layers._style, limits=(1.0, 2.0)))
+    window.session.document.set_cloud_options(CloudOptions(max_range=2.0))
+    window.open(write_panorama(tmp_path / "other.png"))
+    settle(window)
+    photo = shot(window.stage.erp)
+    press(window, Qt.Key.Key_4)
+    settle(window)
+    assert np.abs(shot(window.stage.erp) - photo).max() <= 2
+    assert window.session.document.cloud_options == CloudOptions()
+    press(window, Qt.Key.Key_1)
+    settle(window)
+    assert window.layers._style.limits is None
+
+
+def test_a_picture_that_is_not_2_to_1_asks_and_keeps_what_was_open(window, settle, qtbot, tmp_path):
+    opened = window.session.document.panorama
+    window.open(write_panorama(tmp_path / "wide.png", 100, 400))
+    qtbot.waitUntil(lambda: window.findChild(QMessageBox, "assume") is not None)
+    question = window.findChild(QMessageBox, "assume")
+    assert window.session.document.panorama is opened
+    part = next(button for button in question.buttons() if button.text() == "A part of it")
+    QTest.mouseClick(part, Qt.MouseButton.LeftButton)
+    settle(window)
+    panorama = window.session.document.panorama
+    assert (panorama.height, panorama.width) == (200, 400)
+    assert panorama.valid.sum() == 100 * 400
+    assert (window.session.pyramid.levels[0][~panorama.valid] == UNSEEN).all()
+
+
+def test_the_question_can_be_cancelled(window, qtbot, settle, tmp_path):
+    opened = window.session.document.panorama
+    window.open(write_panorama(tmp_path / "wide.png", 100, 400))
+    qtbot.waitUntil(lambda: window.findChild(QMessageBox, "assume") is not None)
+    question = window.findChild(QMessageBox, "assume")
+    QTest.mouseClick(question.button(QMessageBox.StandardButton.Cancel), Qt.MouseButton.LeftButton)
+    settle(window)
+    assert window.session.document.panorama is opened
+
+
+def test_a_bad_file_is_one_sentence_and_what_was_open_stays(window, qtbot, settle, tmp_path):
+    opened = window.session.document.panorama
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"this is no picture")
+    window.open(bad)
+    qtbot.waitUntil(lambda: not window.messages.isHidden())
+    assert str(bad) in window.messages.text
+    assert "Traceback" not in window.messages.text
+    assert window.session.document.panorama is opened
+    assert QApplication.activeModalWidget() is None
+
+
+def test_a_and_d_go_through_the_folder(make_main_window, settle, tmp_path):
+    window = make_main_window()
+    for name in ("b.png", "a.png", "c.png", "b.instances.png"):
+        write_panorama(tmp_path / name, 64)
+    window.open(tmp_path / "b.png")
+    settle(window)
+    names = []
+    for key in (Qt.Key.Key_D, Qt.Key.Key_D, Qt.Key.Key_A, Qt.Key.Key_A, Qt.Key.Key_A):
+        press(window, key)
+        settle(window)
+        names.append(window.session.document.panorama.path.name)
+    assert names == ["c.png", "c.png", "b.png", "a.png", "a.png"]
+
+
+@pytest.mark.parametrize("name", ["b.png", "./b.png", "../folder/b.png", "."])
+def test_what_is_opened_by_a_relative_path_has_its_place_in_the_list(
+    make_main_window, settle, tmp_path, monkeypatch, name
+):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for other in ("a.png", "b.png", "c.png"):
+        write_panorama(folder / other, 64)
+    monkeypatch.chdir(folder)
+    window = make_main_window()
+    window.open(Path(name))
+    settle(window)
+    row = window.folder.currentRow()
+    assert row == (0 if name == "." else 1)
+    press(window, Qt.Key.Key_Y)
+    settle(window)
+    assert window.desk.reviewing.counts == (1, 3)
+    press(window, Qt.Key.Key_D)
+    settle(window)
+    assert window.session.document.panorama.path.name == ("b.png" if name == "." else "c.png")
+    assert window.folder.currentRow() == row + 1
+    assert window.desk.reviewing.counts == (1, 3)
+
+
+def test_a_and_d_pass_a_picture_that_does_not_open(make_main_window, settle, tmp_path):
+    window = make_main_window()
+    paths = [write_panorama(tmp_path / name, 64) for name in ("a.png", "b.png", "c.png")]
+    paths[1].write_bytes(paths[1].read_bytes()[:300])
+    window.open(paths[0])
+    settle(window)
+    names = []
+    for key in (Qt.Key.Key_D, Qt.Key.Key_D, Qt.Key.Key_A, Qt.Key.Key_A):
+        press(window, key)
+        settle(window)
+        names.append(window.session.document.panorama.path.name)
+    assert names == ["a.png", "c.png", "c.png", "a.png"]
+
+
+def drop(window, *paths):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(
+        QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    window.dropEvent(event)
+
+
+def test_a_dropped_folder_is_listed_and_its_first_picture_opened(make_main_window, settle, tmp_path):
+    window = make_main_window()
+    for name in ("one.png", "two.png"):
+        write_panorama(tmp_path / name, 64)
+    drop(window, tmp_path)
+    settle(window)
+    assert window.session.document.panorama.path == tmp_path / "one.png"
+    assert window.folder.files() == [tmp_path / "one.png", tmp_path / "two.png"]
+
+
+def test_several_dropped_files_become_the_list(make_main_window, settle, tmp_path):
+    window = make_main_window()
+    paths = [write_panorama(tmp_path / name, 64) for name in ("z.png", "a.png")]
+    drop(window, *paths)
+    settle(window)
+    assert window.session.document.panorama.path == paths[0]
+    press(window, Qt.Key.Key_D)
+    settle(window)
+    assert window.session.document.panorama.path == paths[1]
+
+
+def test_an_empty_folder_is_told(make_main_window, qtbot, tmp_path):
+    window = make_main_window()
+    drop(window, tmp_path)
+    qtbot.waitUntil(lambda: not window.messages.isHidden())
+    assert "found none" in window.messages.text
+
+
+def test_hints_appear_on_the_sample_until_they_are_dismissed(make_main_window, settle, tmp_path, monkeypatch):
+    sample = write_panorama(tmp_path / "sample.png", 64)
+    monkeypatch.setattr(main_window_module, "sample_path", lambda: sample)
+    window = make_main_window()
+    window.open(sample)
+    settle(window)
+    assert window.hints.isVisible()
+    buttons = window.hints.findChildren(QPushButton, "hint")
+    assert [button.text() for button in buttons] == ["1  Depth", "4  3D", "Ctrl+E  Export"]
+    assert window.settings.recent() == []
+    window.hints._dismiss()
+    assert window.settings[HINTS] is False
+    window.open(sample)
+    settle(window)
+    assert not window.hints.isVisible()
+
+
+def test_a_drop_on_any_view_reaches_the_window(window):
+    stage = window.stage
+    views = (stage, stage.erp, stage.erp.viewport(), stage.perspective, stage.perspective.canvas, stage.cloud)
+    assert not any(view.acceptDrops() for view in views)
+    assert window.acceptDrops()

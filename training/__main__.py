@@ -1,0 +1,325 @@
+"""Train the models of PanoViewer: generate worlds, cut views with regions, train on them, evaluate, export."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from core.errors import PanoError
+from core.progress import Progress
+from training.config import RankConfig, TrainConfig
+
+try:
+    import tyro
+except ModuleNotFoundError:
+    sys.stderr.write("Training needs tyro, which is not installed. Install it with: pip install 'panoviewer[train]'\n")
+    sys.exit(2)
+
+_console = Console(soft_wrap=True)
+
+
+def generate(
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    count: int = 1000,
+    first_seed: int = 0,
+    height: int = 256,
+    workers: int = 1,
+    sheet: Path | None = None,
+) -> None:
+    """Render worlds with exact labels into a folder; those that are there already are kept.
+
+    Args:
+        out: Folder of the worlds.
+        count: How many seeds.
+        first_seed: The first of them. Seeds far from those trained on make worlds to judge by.
+        height: Rows of the panoramas; the width is twice that. The network's or a power of two times as many.
+        workers: Processes.
+        sheet: Also write a contact sheet of the first 64 worlds here (PNG or JPEG). Of one world it is the photograph.
+    """
+    from training.worlds.generate import generate_worlds, world_file
+
+    seeds = range(first_seed, first_seed + count)
+    started = time.monotonic()
+    with _progress_bar("Rendering worlds") as update:
+        rendered = generate_worlds(out, seeds, height=height, workers=workers, progress=update)
+    seconds = time.monotonic() - started
+    if rendered:
+        rate = rendered / seconds
+        _console.print(f"{rendered} worlds in {seconds:.0f} s: {rate:.2f} a second, {rate / workers:.2f} per process.")
+    if sheet:
+        from training.pictures import write_picture
+        from training.worlds.contact_sheet import contact_sheet
+        from training.worlds.sample import read_sample
+
+        samples = [read_sample(world_file(out, seed)) for seed in seeds[:64]]
+        write_picture(contact_sheet(samples, columns=min(8, len(samples))), sheet)
+
+
+def clicks(
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    worlds: Path | None = None,
+    per_large: int = 300,
+    per_small: int = 70,
+    per_world: int = 10,
+    seed: int = 0,
+) -> None:
+    """Cut views with regions out of photographs and worlds, for click-s; those that are there already are kept.
+
+    Args:
+        folders: Of photographs with a manifest.tsv; only what it marks CC0 or CC BY is used, and nothing that has
+            labels beside it (*.instances.json, *.depth_rel.png and the like), for these are judged by.
+        out: Folder of the views.
+        worlds: Folder of generated worlds, 512 rows or more.
+        per_large: Views of a photograph wider than 2048 pixels.
+        per_small: Views of a smaller one.
+        per_world: Views of a world.
+        seed: Decides where they look.
+    """
+    from training.clicks.harvest import HarvestPlan, harvest_photos, harvest_worlds
+    from training.clicks.photos import permitted_photos
+
+    plan = HarvestPlan(per_large=per_large, per_small=per_small, per_world=per_world, seed=seed)
+    photos = permitted_photos(folders)
+    _console.print(f"Photographs: {', '.join(path.name for path in photos)}", highlight=False)
+    with _progress_bar("Views of photographs") as update:
+        written = harvest_photos(photos, out, plan, progress=update)
+    if worlds:
+        with _progress_bar("Views of worlds") as update:
+            written += harvest_worlds(sorted(worlds.glob("[0-9]*.npz")), out, plan, progress=update)
+    _console.print(f"{written} views written: {out}")
+
+
+def train(
+    name: Annotated[str, tyro.conf.Positional],
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")],
+    resume: bool = False,
+) -> None:
+    """Train a model.
+
+    The first worlds (--held-out) are never trained on. Ctrl+C saves what was learned. A run that was interrupted or
+    killed goes on with --resume, also with more --steps or another --height.
+
+    Args:
+        name: Which one: pano-s or click-s.
+        config: Of the run.
+        resume: Go on from the run's last checkpoint.
+    """
+    from training.trainer import train as run
+
+    beginning: list[tuple[int, float]] = []
+
+    def report(row: dict[str, Any]) -> None:
+        now = time.monotonic()
+        beginning.append((row["step"], now))
+        del beginning[1:]
+        step, started = beginning[0]
+        left = (config.steps - row["step"]) * (now - started) / max(1, row["step"] - step) / 60
+        text = "  ".join(f"{key} {value:.4g}" for key, value in row.items())
+        _console.print(f"{text}  ({left:.0f} min left)", highlight=False)
+
+    run(name, config, resume=resume, report=report)
+
+
+def rank(
+    weights: Annotated[Path, tyro.conf.Positional],
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    config: Annotated[RankConfig, tyro.conf.arg(name="")],
+    worlds: Path | None = None,
+) -> None:
+    """Learn which of the first masks of click-s is meant, and write that beside its weights (click_s_ranking.json).
+
+    To be done again for every new weights, after export and before they are judged. Without it the first mask is the
+    one that agrees with most others; beside the ranking of other weights, weights are refused.
+
+    Args:
+        weights: Exported ones, or their folder.
+        folders: Of photographs with a manifest.tsv, of which those are used that 'clicks' uses.
+        config: Of the run.
+        worlds: Folder of generated worlds, 512 rows or more.
+    """
+    from training.click_card import STEM
+    from training.clicks.photos import permitted_photos
+    from training.clicks.ranking import learn_ranking
+
+    file = weights / f"{STEM}.safetensors" if weights.is_dir() else weights
+    scenes = sorted(worlds.glob("[0-9]*.npz")) if worlds else []
+    with _progress_bar("Clicking") as update:
+        written, scores = learn_ranking(file, permitted_photos(folders), scenes, config, progress=update)
+    for score in scores:
+        _console.print(
+            f"{score.clicks} held-out clicks on {score.kind}, mean IoU: learned {score.learned:.3f}, by agreement "
+            f"{score.voted:.3f}, best of all {score.best:.3f}",
+            highlight=False,
+        )
+    _console.print(f"Written: {written}")
+
+
+def evaluate(
+    task: Annotated[Literal["depth", "normals", "classes", "clicks"], tyro.conf.Positional],
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")],
+    model: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
+) -> None:
+    """Judge a model on a folder of worlds, or of pictures with labels beside them.
+
+    Args:
+        task: What is judged.
+        folder: Worlds (*.npz), or STEM.jpg with STEM.depth_rel.png, STEM.normal.png, STEM.semantic.png; for clicks
+            STEM.instances.json with what it names. Of the worlds that a run given as --model was trained on, only those
+            are judged by that it held out; for exported weights, give worlds that they never saw.
+        model: A name of the catalogue, a folder of a run, a checkpoint, or a file of weights; for clicks a file or
+            folder of exported weights. The bundled one when left out.
+    """
+    if task == "clicks":
+        _evaluate_clicks(folder, Path(model) if model else None)
+        return
+    from training.evaluate import evaluate as judge
+    from training.evaluate import report_table
+
+    _console.print(report_table(judge(task, folder, model=model or "pano-s")))
+
+
+def _evaluate_clicks(folder: Path, weights: Path | None) -> None:
+    from training.click_evaluate import click_table, evaluate_clicks
+    from training.click_methods import click_network, network_methods, untrained_methods
+
+    methods = {**network_methods(click_network(weights)), **untrained_methods()}
+    with _progress_bar("Clicking") as update:
+        rows = evaluate_clicks(folder, methods, progress=update)
+    _console.print(click_table(rows), highlight=False)
+
+
+def export(
+    run: Annotated[Path, tyro.conf.Positional],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    onnx: bool = True,
+    other_runs: tuple[Path, ...] = (),
+    judge: tuple[Path, ...] = (),
+    scenes: Path | None = None,
+    sheet: Path | None = None,
+    photos: tuple[Path, ...] = (),
+) -> None:
+    """Write a run's averaged weights as safetensors with a model card.
+
+    Args:
+        run: Folder of the run, or a checkpoint.
+        out: Folder for the weights and the card.
+        onnx: Of pano-s, also write the ONNX graph, with which the CPU is faster; it reads its numbers from the
+            safetensors file.
+        other_runs: Runs with other seeds, for the spread of the results in the card.
+        judge: Folders with labels, as for evaluate, whose results go into the card; of worlds only those count that the
+            run was not trained on.
+        scenes: For pano-s, a folder of photographs with a manifest.tsv that says indoor or outdoor; their table goes
+            into the card.
+        sheet: Also write a picture of the results on those photographs here (PNG).
+        photos: For click-s, folders whose manifest.tsv tells the terms of the photographs that it saw.
+    """
+    from training.checkpoint import recipe_of
+
+    recipe = recipe_of(run)
+    _refuse_flags_of_others(recipe, "click-s", photos=photos)
+    _refuse_flags_of_others(recipe, "pano-s", scenes=scenes, sheet=sheet)
+    if recipe == "click-s":
+        _export_click_s(run, out, photos=photos, other_runs=other_runs, judge=judge)
+        return
+    from training.export_model import export_model
+    from training.judge_card import judge_for_card
+
+    written = export_model(run, out, onnx=onnx, other_runs=other_runs)
+    if judge or scenes or sheet:
+        with _progress_bar("Judging") as update:
+            judged = judge_for_card(out, labelled=judge, scenes=scenes, sheet=sheet, run=run, progress=update)
+        written = list(dict.fromkeys([*written, *judged]))
+    for path in written:
+        _console.print(f"Written: {path}")
+
+
+def _refuse_flags_of_others(recipe: str, model: str, **flags: object) -> None:
+    given = [name for name, value in flags.items() if value]
+    if given and recipe != model:
+        raise PanoError(f"Expected --{given[0]} for a run of {model} only, got a run of {recipe}; leave it out.")
+
+
+def _export_click_s(
+    run: Path, out: Path, *, photos: tuple[Path, ...], other_runs: tuple[Path, ...], judge: tuple[Path, ...]
+) -> None:
+    from training.click_card import export_click_s, judge_clicks_for_card
+
+    drawn, worlds = _judged_by(run, judge)
+    written = export_click_s(run, out, photos=photos, other_runs=other_runs)
+    if judge:
+        with _progress_bar("Judging") as update:
+            judge_clicks_for_card(out, drawn=drawn, worlds=worlds, progress=update)
+    for path in written:
+        _console.print(f"Written: {path}")
+
+
+def _judged_by(run: Path, folders: tuple[Path, ...]) -> tuple[Path | None, list[Path]]:
+    """The folder of hand-drawn objects and the worlds by which a run of click-s may be judged."""
+    if not folders:
+        return None, []
+    from training.checkpoint import load_checkpoint
+    from training.clicks.views import ViewFolder
+    from training.dataset import held_out_worlds
+
+    drawn = [folder for folder in folders if any(folder.glob("*.instances.json"))]
+    if len(drawn) > 1:
+        raise PanoError(f"Expected one folder of hand-drawn objects, got {len(drawn)}; leave out one: {drawn[1]}")
+    config = load_checkpoint(run, "click-s")["config"]
+    # A view tells of which world it is by the name of that world's file, which is its seed.
+    seen = set(ViewFolder(Path(config["views"])).sources)
+    worlds: list[Path] = []
+    for folder in folders:
+        held_out = held_out_worlds(folder, config)
+        found = sorted(folder.glob("[0-9]*.npz")) if held_out is None else held_out
+        unseen = [path for path in found if path.name not in seen]
+        if not unseen and folder not in drawn:
+            raise PanoError(
+                "Expected hand-drawn objects, or worlds that the run has not seen, to judge by, got none; generate "
+                f"others with another --first-seed: {folder}"
+            )
+        worlds += unseen
+    return next(iter(drawn), None), worlds
+
+
+@contextmanager
+def _progress_bar(title: str) -> Iterator[Progress]:
+    """A line with a bar, counts and the time left; gives the callback that moves it."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=_console) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def main() -> None:
+    """Run the command line; errors are one sentence, exit code 2; an interrupt is 130."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    commands: dict[str, Callable[..., None]] = {
+        "generate": generate,
+        "clicks": clicks,
+        "train": train,
+        "rank": rank,
+        "evaluate": evaluate,
+        "export": export,
+    }
+    try:
+        tyro.extras.subcommand_cli_from_dict(commands, prog="panoviewer-train", description=__doc__)
+    except PanoError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write(f"{str(interrupt) or 'Interrupted.'}\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Checkpoints of a run: a kill at any moment leaves the last whole one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.errors import PanoError
+from core.io.atomic import atomic_file
+
+FILE_NAME = "last.pt"
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
+    """Store tensors, numbers and strings; returns the file.
+
+    Raises:
+        ExportError: The file cannot be written; the checkpoint before it is untouched.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / FILE_NAME
+    with atomic_file(target) as stream:
+        torch.save(state, stream)
+    return target
+
+
+def load_checkpoint(path: Path, recipe: str) -> dict[str, Any]:
+    """Read a checkpoint file, or the one of a run's folder; nothing in it is executed.
+
+    Args:
+        path: The file or the folder.
+        recipe: Name of the model that the run must be of.
+
+    Raises:
+        PanoError: There is none, it cannot be read, or it is of another model.
+    """
+    state = _read(path)
+    if state["recipe"] != recipe:
+        raise PanoError(f"Expected a checkpoint of {recipe}, got one of {state['recipe']}; choose another: {path}")
+    return state
+
+
+def recipe_of(path: Path) -> str:
+    """Name of the model that a run trains; arguments and errors as for `load_checkpoint`."""
+    return str(_read(path)["recipe"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    file = path / FILE_NAME if path.is_dir() else path
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise PanoError(f"Expected a training run with a checkpoint, got none; train first: {path}") from error
+    except Exception as error:  # a broken file makes the reader stumble in any way
+        raise PanoError(
+            f"Expected a checkpoint of a training run, got a file that cannot be read; choose another: {path}"
+        ) from error
+    if not isinstance(state, dict) or not {"recipe", "ema", "config", "step"} <= state.keys():
+        raise PanoError(f"Expected a checkpoint of a training run, got something else; choose another: {path}")
+    checked: dict[str, Any] = state
+    return checked

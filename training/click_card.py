@@ -1,0 +1,195 @@
+"""From a run of click-s to what is shipped: weights, and a card with how it does on drawn objects and on worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import PanoError
+from core.models.click_s import NAME, ClickSConfig
+from core.progress import Progress, silent
+from training.checkpoint import load_checkpoint
+from training.click_evaluate import CLICKS, ClickRow, evaluate_clicks
+from training.click_methods import NO_SWEEP, ZIGZAG, click_network, network_methods, untrained_methods
+from training.click_worlds import KINDS, evaluate_worlds
+from training.clicks.photos import photo_terms
+from training.clicks.ranking import forget_old_ranking
+from training.clicks.views import ViewFolder
+from training.export_model import write_weights
+from training.model_card import (
+    describe_run,
+    held_out_parts,
+    list_parts,
+    read_card,
+    runs_table,
+    settings_text,
+    table,
+    write_card,
+)
+
+STEM = "click_s"
+_ZIGZAG_SHARE = 5 / 4
+"""Side of zigzag views over that of centred ones: the recipe ends with both."""
+
+
+def export_click_s(
+    checkpoint: Path, out: Path, *, photos: Sequence[Path] = (), other_runs: Sequence[Path] = ()
+) -> list[Path]:
+    """Write the averaged weights of a run of click-s and their card.
+
+    Args:
+        checkpoint: A run's folder, or a checkpoint in it.
+        out: Folder for `click_s.safetensors`, `click_s.json` and `click_s.md`; made when missing.
+        photos: Folders whose manifests tell the terms of the photographs that the run saw.
+        other_runs: Runs with other seeds, whose results the card tells beside.
+
+    Returns:
+        The files that were written. What an older card there says under "limits" is kept, results are not; nor is the
+        ranking of other weights: learn it anew (`panoviewer-train rank`).
+
+    Raises:
+        PanoError: There is no checkpoint, or it is of another network.
+        ExportError: A file cannot be written.
+    """
+    state = load_checkpoint(checkpoint, NAME)
+    side = int(state["config"]["height"])
+    config = ClickSConfig(view_size=int(side * _ZIGZAG_SHARE) // 32 * 32, centred_size=side)
+    network = config.build().eval()
+    try:
+        network.load_state_dict(state["ema"], strict=True)
+    except RuntimeError as error:
+        raise PanoError(
+            f"Expected the weights of this version's {NAME}, got others; train again: {checkpoint}"
+        ) from error
+    out.mkdir(parents=True, exist_ok=True)
+    weights = write_weights(network, config, out / f"{STEM}.safetensors")
+    forget_old_ranking(weights)
+    card_file = out / f"{STEM}.json"
+    limits = read_card(card_file).get("limits", []) if card_file.is_file() else []
+    notes_file = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / "notes.txt"
+    card = {
+        "model": NAME,
+        "view_size": config.view_size,
+        "centred_size": config.centred_size,
+        "parameters": sum(value.numel() for value in network.parameters()),
+        "megabytes": round(weights.stat().st_size / 1e6, 2),
+        "runs": [describe_run(load_checkpoint(run, NAME)) for run in (checkpoint, *other_runs)],
+        "photographs": _photographs(Path(state["config"]["views"]), photos),
+        "notes": notes_file.read_text(encoding="utf-8").splitlines() if notes_file.is_file() else [],
+        "limits": limits,
+    }
+    return [weights, *write_card(card, card_file, click_card_page)]
+
+
+def _photographs(views: Path, folders: Sequence[Path]) -> list[dict[str, str]]:
+    """The photographs behind a folder of views, with their terms."""
+    used = {Path(source).name for source in ViewFolder(views).sources}
+    return [row for row in photo_terms(folders) if row["file"] in used]
+
+
+def judge_clicks_for_card(
+    folder: Path, *, drawn: Path | None, worlds: Sequence[Path], progress: Progress = silent
+) -> list[Path]:
+    """Judge the weights in a folder and write the results into the card beside them.
+
+    Args:
+        folder: Where `export_click_s` wrote.
+        drawn: Folder with hand-drawn objects.
+        worlds: Held-out worlds.
+        progress: Called after each panorama.
+    """
+    card_file = folder / f"{STEM}.json"
+    card = read_card(card_file)
+    methods = network_methods(click_network(folder))
+    if drawn is not None:
+        rows = evaluate_clicks(drawn, {**methods, **untrained_methods()}, clicks=CLICKS, progress=progress)
+        card["drawn"] = [_plain(row) for row in rows]
+    if worlds:
+        both = {name: methods[name] for name in (ZIGZAG, NO_SWEEP)}
+        card["worlds"] = [_plain(row) for row in evaluate_worlds(worlds, both, clicks=1, progress=progress)]
+    return write_card(card, card_file, click_card_page)
+
+
+def _plain(row: ClickRow) -> dict[str, Any]:
+    return {
+        "picture": row.picture,
+        "object": row.name,
+        "method": row.method,
+        "ious": [round(value, 4) for value in row.ious],
+    }
+
+
+def click_card_page(card: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    runs: Sequence[Mapping[str, Any]] = card["runs"]
+    photographs = [
+        f"- {row['file']}: {row['terms']}; {row.get('source', '')}".rstrip("; ") for row in card["photographs"]
+    ]
+    parts = [
+        f"# {card['model']}",
+        "A small network that cuts objects out by click. It was trained from scratch by this project; no weights of "
+        "others went into it.",
+        table(
+            ("", ""),
+            [
+                ("Parameters", f"{card['parameters'] / 1e6:.2f} M, {card['megabytes']} MB as safetensors (float32)"),
+                ("Views around a click", f"{card['centred_size']} pixels square"),
+                ("Views of the zigzag", f"{card['view_size']} pixels square"),
+                ("Licence", "Apache-2.0, as the rest of the project"),
+            ],
+        ),
+        "## Training",
+        runs_table(runs),
+        settings_text(runs[0]),
+        *list_parts("### How it went", card.get("notes", [])),
+        "### Data",
+        "Regions of photographs, found by merging and never drawn by hand, and objects of worlds rendered by "
+        "`panoviewer-train generate`.",
+        f"{len(photographs)} photographs:\n\n" + "\n".join(photographs) if photographs else "No photograph was used.",
+        *held_out_parts(runs),
+        *_drawn_parts(card.get("drawn", [])),
+        *_world_parts(card.get("worlds", [])),
+        *list_parts("## What does not work", card.get("limits", [])),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _drawn_parts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    objects = list(dict.fromkeys((row["picture"], row["object"]) for row in rows))
+    ious = {(row["picture"], row["object"], row["method"]): row["ious"] for row in rows}
+    last = len(rows[0]["ious"])
+    header = ["object", *(f"{method}, {count}" for method in methods for count in (1, last))]
+    lines: list[list[object]] = []
+    for picture, name in objects:
+        values = [ious[picture, name, method] for method in methods]
+        lines.append([f"{picture}: {name}", *(f"{value:.3f}" for row in values for value in (row[0], row[-1]))])
+    means = [np.mean([ious[key][i] for key in ious if key[2] == method]) for method in methods for i in (0, -1)]
+    lines.append(["mean", *(f"{mean:.3f}" for mean in means)])
+    title = (
+        f"IoU on the sphere with {len(objects)} objects drawn by hand on {len({o[0] for o in objects})} photographs, "
+        f"which nothing was trained on, after 1 click and after {last}: the first comes from the file, the next go to "
+        "the middle of the largest error."
+    )
+    return ["## Objects drawn by hand", title, table(header, lines)]
+
+
+def _world_parts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    lines: list[list[object]] = []
+    for kind in KINDS:
+        values = {m: [row["ious"][0] for row in rows if row["picture"] == kind and row["method"] == m] for m in methods}
+        if values[methods[0]]:
+            lines.append([kind, len(values[methods[0]]), *(f"{np.mean(values[m]):.3f}" for m in methods)])
+    title = (
+        "Mean IoU after 1 click: objects wider than 120 degrees, across the seam, holding a pole, and others. Beside "
+        "the sweep around the sphere stands what the first view alone gives."
+    )
+    return ["## Objects of held-out worlds", title, table(["kind", "objects", *methods], lines)]

@@ -1,0 +1,1 @@
+"""What the click segmenter learns from: views with regions, and simulated clicks."""

@@ -1,0 +1,28 @@
+"""Pictures to look at, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.errors import ExportError
+from core.io.atomic import atomic_file
+
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_QUALITY = 90
+
+
+def write_picture(rgb: NDArray[np.uint8], path: Path) -> None:
+    """Write (h, w, 3) sRGB as PNG or JPEG, as the name's ending says.
+
+    Raises:
+        ExportError: Another ending, or the file cannot be written.
+    """
+    name = _FORMATS.get(path.suffix.lower())
+    if name is None:
+        raise ExportError(f"Expected the name of a picture, ending in {', '.join(_FORMATS)}; choose one: {path}")
+    with atomic_file(path) as stream:
+        Image.fromarray(np.ascontiguousarray(rgb)).save(stream, name, quality=_QUALITY)

@@ -1,0 +1,176 @@
+"""The recipe of pano-s, the bundled depth, normal and class network. Every number here is our own choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.geometry.sphere import solid_angle
+from core.models.networks.pano_s import PanoSNet, PanoSOutput
+from core.models.pano_s import NAME
+from training import losses
+from training.augment import change_colours, tilt, turn_and_mirror
+from training.config import TrainConfig
+from training.dataset import Photo, TrainingArrays, load_arrays, load_photo
+from training.metrics import Confusion, depth_scores, normal_scores
+from training.worlds.classes import CLASS_NAMES, UNLABELLED
+
+INDOOR_ONLY = ("floor", "ceiling", "sofa", "bed", "cabinet", "shelf", "curtain", "painting", "lamp")
+OUTDOOR_ONLY = ("building", "sky", "road", "sidewalk", "grass", "earth", "tree", "car", "water", "mountain")
+"""What cannot be in a photograph that is known to be taken outdoors or indoors; windows show 'windowpane'."""
+
+_SHARES = {
+    "wall": 0.225, "floor": 0.14, "ceiling": 0.124, "windowpane": 0.019, "door": 0.025, "table": 0.004, "chair": 0.007,
+    "sofa": 0.002, "bed": 0.001, "cabinet": 0.007, "shelf": 0.007, "curtain": 0.004, "painting": 0.005, "lamp": 0.004,
+    "plant": 0.006, "person": 0.003, "column": 0.009, "stairs": 0.001, "building": 0.027, "sky": 0.157, "road": 0.038,
+    "sidewalk": 0.051, "grass": 0.056, "earth": 0.041, "tree": 0.018, "car": 0.004, "fence": 0.002, "pole": 0.001,
+    "water": 0.002, "mountain": 0.002,
+}  # fmt: skip
+"""Shares of the sphere, measured over 300 worlds."""
+_BALANCE = 0.6
+"""Power of a class's inverse share by which its pixels count more."""
+
+
+class PanoSRecipe:
+    """How pano-s is built, fed, judged and scored.
+
+    Args:
+        config: Of the run.
+    """
+
+    name = NAME
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        balance = np.clip((0.02 / np.array([_SHARES[name] for name in CLASS_NAMES])) ** _BALANCE, 0.25, 5.0)
+        self._class_weights = torch.tensor(balance, dtype=torch.float32, device=config.device)
+        self._indoor_only = torch.tensor([name in INDOOR_ONLY for name in CLASS_NAMES], device=config.device)
+        self._outdoor_only = torch.tensor([name in OUTDOOR_ONLY for name in CLASS_NAMES], device=config.device)
+
+    def build(self) -> PanoSNet:
+        """A network with fresh weights."""
+        return PanoSNet(len(CLASS_NAMES))
+
+    def load_batch(
+        self, worlds: Sequence[Path], photos: Sequence[Photo], rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """Read, turn and colour the panoramas of one step; worlds come first."""
+        height = self._config.height
+        items = [load_arrays(path, height, rng) for path in worlds] + [load_photo(photo, height) for photo in photos]
+        items = [turn_and_mirror(tilt(item, rng), rng) for item in items]
+        colours = [change_colours(item.rgb, rng) for item in items]
+        return collate(items, colours, labelled=len(worlds))
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """The sum that is minimised, and its parts for the log."""
+        output: PanoSOutput = network(batch["rgb"])
+        known, everywhere = batch["weights"] * batch["known"], batch["weights"] * batch["labelled"]
+        target = batch["log_ratio"]
+        absolute = losses.log_depth_loss(output.log_ratio, target, known)
+        aligned = losses.aligned_log_depth_loss(output.log_ratio, target, known)
+        edges = losses.gradient_loss(output.log_ratio, target, known)
+        normals = losses.normal_loss(output.local_normals, batch["local_normals"], known)
+        classes = losses.class_loss(
+            output.class_logits, batch["classes"], everywhere, self._class_weights, ignore=UNLABELLED
+        )
+        overlap = losses.overlap_loss(output.class_logits, batch["classes"], everywhere, ignore=UNLABELLED)
+        surface = losses.surface_loss(output.log_ratio, target, batch["local_normals"], known)
+        far = losses.presence_loss(output.far_logit, batch["labelled"] - batch["known"], everywhere)
+        indoor = F.binary_cross_entropy_with_logits(output.indoor_logit, batch["indoor"])
+        camera = _mean_difference(output.log_camera_height, batch["log_camera_height"])
+        ceiling = _mean_difference(output.log_ceiling_ratio, batch["log_ceiling_ratio"])
+        photos = self._photo_loss(output, batch)
+        total = (
+            absolute + aligned + 2.0 * edges + normals + 0.3 * surface + 0.4 * classes + 0.4 * overlap + 0.4 * far
+            + 0.2 * indoor + 0.3 * camera + 0.3 * ceiling + 0.2 * photos
+        )  # fmt: skip
+        parts = {
+            "depth": absolute, "aligned": aligned, "edges": edges, "normals": normals, "surface": surface,
+            "classes": classes, "overlap": overlap, "far": far,
+            "indoor": indoor, "camera": camera, "ceiling": ceiling, "photos": photos,
+        }  # fmt: skip
+        return total, {name: float(value.detach()) for name, value in parts.items()}
+
+    def _photo_loss(self, output: PanoSOutput, batch: dict[str, Tensor]) -> Tensor:
+        """What the kind of scene alone says: which classes cannot be, and that nothing is far inside a building."""
+        unlabelled = batch["weights"] * (1 - batch["labelled"])
+        inside = batch["indoor"][:, None] > 0.5
+        excluded = torch.where(inside, self._outdoor_only[None], self._indoor_only[None])
+        impossible = losses.excluded_classes_loss(output.class_logits, excluded, unlabelled)
+        near = unlabelled * torch.maximum(inside[:, :, None, None].float(), batch["below"])
+        far = losses.presence_loss(output.far_logit, torch.zeros_like(output.far_logit), near)
+        return impossible + far
+
+    @torch.no_grad()
+    def evaluate(self, network: nn.Module, worlds: Sequence[Path]) -> dict[str, float]:
+        """Means over held-out worlds at the network's own size: AbsRel (aligned), normals in degrees, class mIoU."""
+        network.eval()
+        height = self._config.height
+        absrel, angles, metric, indoor = [], [], [], []
+        confusion = Confusion(CLASS_NAMES)
+        for path in worlds:
+            item = load_arrays(path, height)
+            batch = collate([item], [item.rgb], labelled=1)
+            output: PanoSOutput = network(batch["rgb"].to(self._config.device))
+            ratio = output.log_ratio[0, 0].cpu().numpy()
+            truth = np.where(item.known, np.exp(item.log_ratio) * item.camera_height, np.nan)
+            depth = np.exp(ratio + float(output.log_camera_height[0]))
+            absrel.append(depth_scores(depth, truth).absrel)
+            metric.append(depth_scores(depth, truth, align=False).absrel)
+            normals = output.local_normals[0].permute(1, 2, 0).cpu().numpy()
+            angles.append(normal_scores(normals, item.local_normals).mean_deg)
+            indoor.append((float(output.indoor_logit[0]) > 0) == bool(item.indoor))
+            confusion.add(output.class_logits[0].argmax(dim=0).cpu().numpy(), item.classes)
+        network.train()
+        return {
+            "absrel": float(np.mean(absrel)),
+            "absrel_metric": float(np.mean(metric)),
+            "normals_deg": float(np.mean(angles)),
+            "miou": confusion.mean_iou(),
+            "indoor_right": float(np.mean(indoor)),
+        }
+
+
+def collate(
+    items: Sequence[TrainingArrays], colours: Sequence[NDArray[np.float32]], *, labelled: int
+) -> dict[str, Tensor]:
+    """Stack panoramas into tensors; the first `labelled` of them carry labels."""
+    rows, columns = items[0].log_ratio.shape
+    area = solid_angle(rows, columns)
+    weights = torch.from_numpy((area / area.mean()).astype(np.float32))[None, None].expand(len(items), 1, -1, columns)
+    has_labels = torch.zeros(len(items), 1, 1, 1)
+    has_labels[:labelled] = 1
+    below = torch.zeros(1, 1, rows, 1)
+    below[:, :, rows * 5 // 8 :] = 1
+    camera = torch.tensor([item.camera_height for item in items])
+    ceiling = torch.tensor([item.ceiling_height for item in items])
+    return {
+        "rgb": _stack(colours).permute(0, 3, 1, 2),
+        "log_ratio": _stack([item.log_ratio for item in items])[:, None],
+        "local_normals": _stack([item.local_normals for item in items]).permute(0, 3, 1, 2),
+        "known": _stack([item.known for item in items])[:, None].float(),
+        "classes": _stack([item.classes for item in items]),
+        "weights": weights,
+        "labelled": has_labels.expand(-1, 1, rows, columns),
+        "below": below.expand(len(items), 1, rows, columns),
+        "indoor": torch.tensor([item.indoor for item in items]),
+        "log_camera_height": camera.log().float(),
+        "log_ceiling_ratio": (ceiling / camera).log().float(),
+    }
+
+
+def _stack(arrays: Sequence[NDArray[np.generic]]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(np.stack(arrays)))
+
+
+def _mean_difference(values: Tensor, target: Tensor) -> Tensor:
+    # The target is filled before the difference is taken: a NaN would survive as the gradient of abs.
+    known = torch.isfinite(target)
+    difference = (values - torch.where(known, target, 0.0)).abs()
+    return (difference * known).sum() / known.sum().clamp_min(1)

@@ -1,0 +1,1 @@
+"""Procedural indoor and outdoor worlds, rendered as panoramas with exact labels."""
