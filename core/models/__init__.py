@@ -24,6 +24,21 @@ SIZES: tuple[Size, ...] = ("full", "native")
 
 
 @dataclass(frozen=True)
+class HubFile:
+    """Where a published file lies.
+
+    Attributes:
+        repo: Its repository on the Hugging Face Hub, "owner/name".
+        file: Its name there.
+        revision: A branch, or the commit that is meant and no other.
+    """
+
+    repo: str
+    file: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One line of the catalogue.
 
@@ -40,6 +55,12 @@ class ModelSpec:
             program; the user adds that file once, see `core.models.store`.
         folder: Where the weights lie when the user brought them, who is nobody to vouch for them; None for the package
             `resources` or the folder of added weights. The class is then given their file as its first argument, too.
+        hub: Where the published file lies; None where that is not known, or nothing is published.
+        asks: True when the licence forbids commercial use or is not stated, so that one is asked before downloading.
+        parameters: Of the network; 0 when not known.
+        operations: Floating-point operations of one prediction, or of looking once at one view; a product and its sum
+            are two. 0 when not known.
+        peak_bytes: Memory that one prediction took on a CPU; 0 when not known.
     """
 
     name: str
@@ -51,6 +72,11 @@ class ModelSpec:
     licence: str
     layout: str = ""
     folder: Path | None = None
+    hub: HubFile | None = None
+    asks: bool = False
+    parameters: int = 0
+    operations: float = 0.0
+    peak_bytes: int = 0
 
     @property
     def is_bundled(self) -> bool:
@@ -67,6 +93,8 @@ MODELS: tuple[ModelSpec, ...] = (
         "pano_s.safetensors",
         source="trained from scratch by this project, see resources/pano_s.json",
         licence="Apache-2.0",
+        parameters=3_703_557,
+        operations=2 * 9.35e9,
     ),
     ModelSpec(
         "dap",
@@ -77,6 +105,10 @@ MODELS: tuple[ModelSpec, ...] = (
         source="Insta360 Research, arXiv:2512.16913; model.pth of Insta360-Research/DAP-weights",
         licence="not stated by the publisher, reported as CC BY-NC 4.0 (non-commercial); DINOv3 License",
         layout="core.models.dap:published_layout",
+        hub=HubFile("Insta360-Research/DAP-weights", "model.pth"),
+        asks=True,
+        parameters=365_050_242,
+        operations=2 * 2.544e12,
     ),
 )
 DEFAULT_MODEL = MODELS[0].name
@@ -90,6 +122,7 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
         "click_s.safetensors",
         source="trained from scratch by this project, see resources/click_s.json",
         licence="Apache-2.0",
+        parameters=3_382_751,
     ),
 )
 """Networks that cut out what is clicked on. They say nothing about a panorama by themselves and so have no tasks; their

@@ -16,7 +16,7 @@ import core.models
 from core.errors import ModelUnavailable
 from core.io.atomic import atomic_file, export_errors, make_folder
 from core.io.digest import content_sha256
-from core.models import ModelSpec, find_model, weights_file
+from core.models import ModelSpec, weights_file
 from core.models.checkpoints import converted, open_checkpoint
 from core.models.layouts import Layout
 from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES
@@ -149,7 +149,11 @@ def read_card(spec: ModelSpec) -> Card | None:
 
 def addable_models() -> tuple[ModelSpec, ...]:
     """Those of the catalogue whose weights the user adds."""
-    return tuple(spec for spec in core.models.MODELS if not spec.is_bundled)
+    return tuple(spec for spec in _catalogue() if not spec.is_bundled)
+
+
+def _catalogue() -> tuple[ModelSpec, ...]:
+    return (*core.models.MODELS, *core.models.SEGMENTERS)
 
 
 def _addable(name: str) -> ModelSpec:
@@ -157,7 +161,7 @@ def _addable(name: str) -> ModelSpec:
         if spec.name == name:
             return spec
     names = ", ".join(spec.name for spec in addable_models())
-    got = f"{name}, which comes with the program" if any(spec.name == name for spec in core.models.MODELS) else name
+    got = f"{name}, which comes with the program" if any(spec.name == name for spec in _catalogue()) else name
     raise ModelUnavailable(f"Expected one of the models whose weights are added, {names}, got {got}.")
 
 
@@ -174,7 +178,7 @@ def _recognised(entries: Mapping[str, object], path: Path) -> ModelSpec:
             f"Expected a file whose entries belong to one of the models {names}, got one that does not tell to which; "
             f"say it with --as NAME, or choose the published file: {path}"
         )
-    return find_model(best[0])
+    return _addable(best[0])
 
 
 def _layout(spec: ModelSpec) -> Layout:

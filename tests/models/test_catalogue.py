@@ -1,3 +1,4 @@
+import re
 from importlib import import_module
 from importlib.resources import files
 
@@ -48,3 +49,16 @@ def test_unknown_names_and_devices_are_sentences_that_name_the_known_ones():
         load_model("nothing-like-it")
     with pytest.raises(ModelUnavailable, match="auto, cpu, cuda, got tpu"):
         load_model("pano-s", device="tpu")
+
+
+@pytest.mark.parametrize("spec", [*MODELS, *core.models.SEGMENTERS], ids=lambda spec: spec.name)
+def test_what_is_not_bundled_says_where_it_lies_or_nothing_and_asks_where_the_licence_forbids(spec):
+    if spec.is_bundled:
+        assert spec.hub is None
+        assert not spec.asks
+    elif spec.hub is not None:
+        assert len(spec.hub.repo.split("/")) == 2
+        assert spec.hub.file
+        assert spec.hub.revision
+    forbids = re.search(r"non-?commercial|NC|not stated|unknown|no licence", spec.licence)
+    assert not forbids or spec.asks, "what forbids or does not say is asked about"
