@@ -7,15 +7,15 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core.io.atomic import atomic_file, prepare_file
 from core.io.images import read_panorama
-from core.models import DEVICES, MODELS, SEGMENTERS, ModelSpec, load_model, models_folder, weights_file
+from core.models import DEVICES, load_model, models_folder, weights_file
 from core.models.base import RawModel
-from core.models.store import add_model, addable_models, read_card, remove_model, verify_model
+from core.models.facts import catalogue_facts
+from core.models.store import add_model, addable_models, remove_model, verify_model
 from panoviewer.arguments import DONE, Parser, UsageError, add_assume, add_debug
 from panoviewer.console import Console
 
@@ -96,35 +96,18 @@ def _run_parser() -> Parser:
 
 
 def _list(args: argparse.Namespace) -> int:
-    rows = [_facts(spec) for spec in (*MODELS, *SEGMENTERS)]
+    rows = [facts.to_json() for facts in catalogue_facts()]
     if args.json:
         text = json.dumps({"folder": str(models_folder()), "models": rows}, indent=1)
     else:
         lines = [f"Added weights lie in {models_folder()}"]
         for row in rows:
             size = "" if row["bytes"] is None else f", {row['bytes'] / 1e6:.1f} MB"
+            size += "" if row["parameters"] is None else f", {row['parameters'] / 1e6:.1f} million parameters"
             lines += [f"{row['name']:12} {row['state']}{size}", f"{'':12} {row['title']}: {', '.join(row['tasks'])}"]
             lines += [f"{'':12} licence of the weights: {row['licence']}", f"{'':12} {row['source']}"]
         text = "\n".join(lines)
     return _say(text)
-
-
-def _facts(spec: ModelSpec) -> dict[str, Any]:
-    path = weights_file(spec)
-    is_there = path.is_file()
-    card = read_card(spec) if is_there and not spec.is_bundled else None
-    state = "missing" if not is_there else "bundled" if spec.is_bundled else "added"
-    return {
-        "name": spec.name,
-        "title": spec.title,
-        "tasks": [str(task) for task in spec.tasks] or ["clicks"],
-        "state": state,
-        "file": str(path),
-        "bytes": path.stat().st_size if is_there else None,
-        "sha256": None if card is None else card.weights.sha256,
-        "licence": spec.licence,
-        "source": spec.source,
-    }
 
 
 def _add(args: argparse.Namespace) -> int:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import lru_cache
 from pathlib import Path
 
+from core.progress import Progress, silent
 
-def content_sha256(path: Path) -> str:
+_BLOCK_BYTES = 4 << 20
+
+
+def content_sha256(path: Path, *, progress: Progress = silent) -> str:
     """SHA-256 of a file's content in hexadecimal."""
+    digest, done = hashlib.sha256(), 0
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        size = os.fstat(stream.fileno()).st_size
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+            done += len(block)
+            progress(done, max(size, done))
+    return digest.hexdigest()
 
 
 def file_sha256(path: Path) -> str:

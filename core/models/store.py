@@ -21,6 +21,7 @@ from core.models.checkpoints import converted, open_checkpoint
 from core.models.layouts import Layout
 from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES
 from core.models.weights import check_size, write_tensors
+from core.progress import Progress, silent, stage
 
 _ENOUGH = 0.5
 
@@ -40,9 +41,9 @@ class FileFacts:
     sha256: str
 
     @classmethod
-    def of(cls, path: Path) -> FileFacts:
+    def of(cls, path: Path, *, progress: Progress = silent) -> FileFacts:
         """Of a file as it is now; reads it."""
-        return cls(path.name, path.stat().st_size, content_sha256(path))
+        return cls(path.name, path.stat().st_size, content_sha256(path, progress=progress))
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Card:
     source: FileFacts
 
 
-def add_model(path: Path, *, name: str | None = None) -> Card:
+def add_model(path: Path, *, name: str | None = None, progress: Progress = silent) -> Card:
     """Take over the weights of a published file, which is not needed afterwards.
 
     The entries are checked one by one, written under our own names beside a card, and replace what was added before.
@@ -68,20 +69,24 @@ def add_model(path: Path, *, name: str | None = None) -> Card:
     Args:
         path: As for `core.models.checkpoints.open_checkpoint`.
         name: The model of the catalogue that they belong to; found out from the entries when left out.
+        progress: Called as the work goes on; may raise `Cancelled`, which leaves what was added before.
 
     Raises:
         ModelUnavailable: The file is broken, or not that of the model; or it is not clear which model it belongs to.
         ExportError: The weights cannot be written.
     """
     given = None if name is None else _addable(name)
+    progress(0, 1)
     with open_checkpoint(path) as entries:
         spec = given or _recognised(entries, path)
         state = converted(entries, _layout(spec), path)
+        # What is written is hashed first, so that nothing is replaced any more once somebody has cancelled.
+        source = FileFacts.of(path, progress=stage(progress, 0.3, 0.5))
         target = weights_file(spec)
         make_folder(target.parent)
         with atomic_file(target) as stream:
-            write_tensors(state, stream)
-    card = Card(spec.name, FileFacts.of(target), FileFacts.of(path))
+            write_tensors(state, stream, progress=stage(progress, 0.5, 0.8))
+    card = Card(spec.name, FileFacts.of(target), source)
     with atomic_file(card_file(spec)) as stream:
         stream.write(json.dumps(asdict(card), indent=1).encode() + b"\n")
     return card
@@ -106,8 +111,12 @@ def remove_model(name: str) -> int:
     return size
 
 
-def verify_model(name: str) -> Card:
+def verify_model(name: str, *, progress: Progress = silent) -> Card:
     """Compare added weights with what they were when they were added; reads the whole file.
+
+    Args:
+        name: The model.
+        progress: Called as the work goes on; may raise `Cancelled`.
 
     Raises:
         ModelUnavailable: They differ, are missing, or there is no card to compare with.
@@ -121,7 +130,7 @@ def verify_model(name: str) -> Card:
             f"Expected a card beside the weights of {name} that says what they were, got none; add them again: "
             f"{card_file(spec)}"
         )
-    if size != card.weights.bytes or content_sha256(target) != card.weights.sha256:
+    if size != card.weights.bytes or content_sha256(target, progress=progress) != card.weights.sha256:
         raise ModelUnavailable(
             f"Expected the weights of {name} as they were added (SHA-256 {card.weights.sha256[:16]}…), got a file that "
             f"has changed since; add them again: {target}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from core.errors import ModelUnavailable
+from core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -97,7 +98,7 @@ def load_strictly(network: nn.Module, path: Path, *, max_bytes: int = MAX_BYTES)
         network.load_state_dict(tensors, strict=True)
 
 
-def write_tensors(tensors: Mapping[str, Tensor], stream: BinaryIO) -> None:
+def write_tensors(tensors: Mapping[str, Tensor], stream: BinaryIO, *, progress: Progress = silent) -> None:
     """Write float32 tensors as safetensors, one after the other and none of them twice in memory."""
     header, begin = {}, 0
     for name, tensor in tensors.items():
@@ -107,7 +108,8 @@ def write_tensors(tensors: Mapping[str, Tensor], stream: BinaryIO) -> None:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     stream.write(len(text).to_bytes(8, "little") + text)
-    for tensor in tensors.values():
+    for done, tensor in enumerate(tensors.values()):
+        progress(done, len(tensors))
         stream.write(tensor.contiguous().numpy().astype("<f4", copy=False).data)
 
 

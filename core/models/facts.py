@@ -1,0 +1,79 @@
+"""What can be told of a model before it is run: one answer for the command line and for the window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import core.models
+from core.models import ModelSpec, weights_file
+from core.models.store import read_card
+
+State = Literal["bundled", "added", "missing"]
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A line of the catalogue and what lies on the disk for it.
+
+    Attributes:
+        spec: The line.
+        state: Whether the weights come with the program, were added, or are not there.
+        file: Where they lie, or would.
+        bytes: Their size; None while they are not there.
+        sha256: What they were when they were added; None where nobody wrote it down.
+    """
+
+    spec: ModelSpec
+    state: State
+    file: Path
+    bytes: int | None
+    sha256: str | None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What the model can do, in words."""
+        return tuple(str(task) for task in self.spec.tasks) or ("clicks",)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "name": self.spec.name,
+            "title": self.spec.title,
+            "tasks": list(self.tasks),
+            "state": self.state,
+            "file": str(self.file),
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "parameters": self.spec.parameters or None,
+            "operations": self.spec.operations or None,
+            "peak_bytes": self.spec.peak_bytes or None,
+            "licence": self.spec.licence,
+            "asks": self.spec.asks,
+            "source": self.spec.source,
+        }
+
+
+def model_facts(spec: ModelSpec) -> ModelFacts:
+    """Look at what lies on the disk for a model; weights are not read."""
+    file = weights_file(spec)
+    try:
+        size = file.stat().st_size if file.is_file() else None
+    except OSError:
+        size = None
+    if size is None:
+        return ModelFacts(spec, "missing", file, None, None)
+    card = None if spec.is_bundled else read_card(spec)
+    return ModelFacts(
+        spec,
+        "bundled" if spec.is_bundled else "added",
+        file,
+        size,
+        None if card is None else card.weights.sha256,
+    )
+
+
+def catalogue_facts() -> tuple[ModelFacts, ...]:
+    """Of every line of the catalogue, in its order."""
+    return tuple(model_facts(spec) for spec in (*core.models.MODELS, *core.models.SEGMENTERS))
