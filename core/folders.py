@@ -17,6 +17,11 @@ def cache_folder() -> Path:
     return _folder("XDG_CACHE_HOME", mac="Caches", other=".cache")
 
 
+def config_folder() -> Path:
+    """What the user has chosen is remembered here; it may not exist yet. Follows XDG_CONFIG_HOME where that is set."""
+    return _folder("XDG_CONFIG_HOME", mac="Preferences", other=".config")
+
+
 def _folder(variable: str, *, mac: str, other: str) -> Path:
     given = os.environ.get(variable)
     if given:

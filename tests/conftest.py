@@ -1,6 +1,8 @@
 """Settings that all tests share."""
 
+import os
 import signal
+import tempfile
 
 from hypothesis import HealthCheck, settings
 
@@ -17,3 +19,6 @@ settings.load_profile("steady")
 # inherit.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What whoever runs the tests has chosen for themselves decides nothing here, nor in the programs that tests start.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="panoviewer-tests-")

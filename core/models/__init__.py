@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from core.errors import ModelUnavailable
-from core.folders import data_folder
 from core.models.base import PanoramaModel, Task
 from core.models.own import find_own_model, is_place
+from core.models.places import default_folder, read_places
 
 if TYPE_CHECKING:
     from core.segment.network import ClickNetwork
@@ -161,8 +161,8 @@ def _find(name: str, specs: tuple[ModelSpec, ...]) -> ModelSpec:
 
 
 def models_folder() -> Path:
-    """Where the weights lie that the user added; it may not exist yet. Follows XDG_DATA_HOME where that is set."""
-    return data_folder() / "models"
+    """Where the weights lie that the user added; it may not exist yet."""
+    return read_places().folder or default_folder()
 
 
 def weights_file(spec: ModelSpec) -> Path:
