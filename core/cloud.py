@@ -35,6 +35,11 @@ z-up: x right, y forward, z up (CloudCompare, surveying, Blender's world); openc
 for _rotation in FRAMES.values():
     _rotation.flags.writeable = False
 
+ENU = "enu"
+"""The frame whose rotation hangs on the photograph's compass bearing: x east, y north, z up."""
+
+FRAME_NAMES = (*FRAMES, ENU)
+
 MIN_VOXEL = 1e-4
 """Smaller cubes would hold one point each, and their numbers would not fit in 32 bits."""
 
@@ -97,6 +102,8 @@ class PointCloud:
         level_from_world: (3, 3) rotation that levels the photograph; it was applied when `is_level`.
         heading: Compass bearing of the photograph's centre in radians; None when unknown.
         source: The photograph's file.
+        photo: (H, W, 3) sRGB uint8, the photograph on its full sphere and in its own frame, for formats that hold it
+            beside the points; None when there is none.
     """
 
     points: NDArray[np.float32]
@@ -117,6 +124,7 @@ class PointCloud:
     level_from_world: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
     heading: float | None = None
     source: Path | None = None
+    photo: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.points)
@@ -131,6 +139,18 @@ class PointCloud:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def chosen(self, which: NDArray[np.bool_] | NDArray[np.integer]) -> PointCloud:
+        """Some of the points, by a mask or by their numbers."""
+        return replace(
+            self,
+            points=self.points[which],
+            colors=self.colors[which],
+            normals=None if self.normals is None else self.normals[which],
+            class_ids=None if self.class_ids is None else self.class_ids[which],
+            segment_ids=None if self.segment_ids is None else self.segment_ids[which],
+            pixels=None if self.pixels is None else self.pixels[which],
+        )
 
 
 def keep_mask(prediction: Prediction, options: CloudOptions) -> NDArray[np.bool_]:
@@ -220,6 +240,7 @@ def cloud_from_prediction(
         level_from_world=panorama.level_from_world,
         heading=panorama.heading,
         source=panorama.path,
+        photo=panorama.rgb,
     )
     return cloud if options.voxel is None else averaged(cloud, options.voxel)
 

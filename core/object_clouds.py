@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.cloud import DEFAULT_OPTIONS, CloudOptions, PointCloud, averaged, cloud_from_prediction
 from core.prediction import Prediction
@@ -38,21 +37,10 @@ def object_clouds(
     for segment in scene.segments:
         inside = segment.mask.resized(height, width).unpack().reshape(-1).take(whole.pixels)
         cloud = replace(
-            _chosen(whole, inside),
+            whole.chosen(inside),
             segment_ids=np.full(int(np.count_nonzero(inside)), segment.number, np.int32),
             segment_names=((segment.number, segment.label),),
             options=options,
+            photo=None,
         )
         yield segment, cloud if options.voxel is None else averaged(cloud, options.voxel)
-
-
-def _chosen(cloud: PointCloud, inside: NDArray[np.bool_]) -> PointCloud:
-    """Some of the points."""
-    return replace(
-        cloud,
-        points=cloud.points[inside],
-        colors=cloud.colors[inside],
-        normals=None if cloud.normals is None else cloud.normals[inside],
-        class_ids=None if cloud.class_ids is None else cloud.class_ids[inside],
-        pixels=None if cloud.pixels is None else cloud.pixels[inside],
-    )

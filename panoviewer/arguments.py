@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from core.cloud import FRAMES, MIN_VOXEL
+from core.cloud import FRAME_NAMES, MIN_VOXEL
 from core.errors import OutOfSpace, PanoError
 from core.models import DEFAULT_MODEL, DEVICES, MODELS, SIZES
 from core.models.base import Task
@@ -157,16 +157,16 @@ def cloud_parser() -> Parser:
         type=Path,
         required=True,
         metavar="OUT",
-        help="the file to write, .ply or .npz; a folder for several",
+        help="the file to write, .ply, .pcd, .xyz, .csv or .npz; a folder for several",
     )
     parser.add_argument("--per-object", action="store_true", help="a cloud for each segment of the annotations")
     _add_model(parser)
     parser.add_argument(
         "--frame",
-        choices=tuple(FRAMES),
+        choices=FRAME_NAMES,
         default="z-up",
         help="axes: z-up (x right, y forward), opencv (x right, y down, z forward), gltf (x right, y up, z backward), "
-        "ros (x forward, y left, z up); default: z-up",
+        "ros (x forward, y left, z up), enu (x east, y north, z up, by the photograph's bearing); default: z-up",
     )
     parser.add_argument("--min-range", type=_distance, default=0.0, metavar="M", help="leave out nearer points")
     parser.add_argument("--max-range", type=_distance, default=math.inf, metavar="M", help="leave out farther points")

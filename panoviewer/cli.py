@@ -155,6 +155,7 @@ def _cloud(argv: Sequence[str]) -> int:
 
     from core.cloud import DEFAULT_EDGES, CloudOptions, PointCloud, cloud_from_prediction
     from core.export import export, find_exporter
+    from core.export.frames import check_frame
     from core.io.atomic import prepare_file
     from core.io.images import read_panorama
     from core.io.project import is_project
@@ -175,6 +176,8 @@ def _cloud(argv: Sequence[str]) -> int:
     find_exporter(PointCloud, args.output)
     prepare_file(args.output)  # both refuse before the work, not after it
     panorama = read_panorama(args.file, assume=args.assume)
+    is_level = panorama.is_level or not args.raw_pose
+    check_frame(args.frame, heading=panorama.heading, is_level=is_level)
     with Console() as console:
         console.notes(args.file, panorama.notes)
         model = load_model(args.model, device=args.device)

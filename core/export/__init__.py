@@ -8,9 +8,27 @@ from pathlib import Path
 
 from core.cloud import PointCloud
 from core.errors import ExportError
-from core.export import classes, depth, normals, npz, ply
-from core.io.atomic import atomic_file
+from core.export import classes, depth, normals, npz, pcd, ply, text
+from core.export.provenance import write_beside
+from core.io.atomic import atomic_files
 from core.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A file that is written along with another one, all of them or none.
+
+    Attributes:
+        place: Makes its name of the name of that one.
+        write: ``write(value, stream, *, name, frame)``; `name` is that of the other file.
+    """
+
+    place: Callable[[str], str]
+    write: Callable[..., None]
+
+
+FACTS = Beside(lambda name: f"{name}.json", write_beside)
+"""What a cloud's own format has no place for."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +40,21 @@ class Exporter:
         suffix: How names of its files end, in lower case; may have several parts.
         title: What it is called in a dialog.
         write: ``write(value, stream, **options)``; sees an open binary stream and never a path.
+        beside: The files that go with it.
     """
 
     kind: type
     suffix: str
     title: str
     write: Callable[..., None]
+    beside: tuple[Beside, ...] = ()
 
 
 EXPORTERS: tuple[Exporter, ...] = (
     Exporter(PointCloud, ".ply", "PLY point cloud", ply.write),
+    Exporter(PointCloud, ".pcd", "PCD point cloud", pcd.write, (FACTS,)),
+    Exporter(PointCloud, ".xyz", "Text, XYZ with a header", text.write_xyz, (FACTS,)),
+    Exporter(PointCloud, ".csv", "Text, CSV", text.write_csv, (FACTS,)),
     Exporter(PointCloud, ".npz", "NumPy point cloud", npz.write),
     Exporter(Prediction, ".depth.npy", "Depth, NumPy float32", depth.write_npy),
     Exporter(Prediction, ".depth.png", "Depth, 16-bit PNG", depth.write_png16),
@@ -44,29 +67,35 @@ EXPORTERS: tuple[Exporter, ...] = (
 )
 
 
-def find_exporter(kind: type, path: Path) -> Exporter:
-    """The format of a type whose suffix the path ends with, upper or lower case.
+def find_exporter(kinds: type | tuple[type, ...], path: Path) -> Exporter:
+    """The format of a type, or of one of several, whose suffix the path ends with, upper or lower case.
 
     Raises:
         ExportError: No format of this type has such an ending; names the possible ones.
     """
-    candidates = [exporter for exporter in EXPORTERS if issubclass(kind, exporter.kind)]
+    wanted = kinds if isinstance(kinds, tuple) else (kinds,)
+    candidates = [exporter for exporter in EXPORTERS if any(issubclass(kind, exporter.kind) for kind in wanted)]
     for exporter in candidates:
         if path.name.lower().endswith(exporter.suffix):
             return exporter
     if not candidates:
-        raise ValueError(f"nothing writes a {kind.__name__}")
+        raise ValueError(f"nothing writes a {wanted[0].__name__}")
     endings = ", ".join(exporter.suffix for exporter in candidates)
     raise ExportError(f"Expected a file name that ends in one of {endings}: {path}")
 
 
+def files_of(exporter: Exporter, path: Path) -> list[Path]:
+    """What `export` writes: the file, and those that go with it."""
+    return [path, *(path.with_name(beside.place(path.name)) for beside in exporter.beside)]
+
+
 def export(value: object, path: Path, **options: object) -> Path:
-    """Write a value to a file, completely or not at all.
+    """Write a value to a file, completely or not at all; where a format is a set of files, all of them or none.
 
     Args:
-        value: A `PointCloud` or a `Prediction`.
+        value: A `PointCloud`, a `Mesh` or a `Prediction`.
         path: Its ending chooses the format; its folder must exist.
-        options: Passed on to the format, such as ``frame="ros"`` for clouds.
+        options: Passed on to the format, such as ``frame="ros"`` or ``progress=`` for clouds.
 
     Returns:
         The path.
@@ -76,6 +105,9 @@ def export(value: object, path: Path, **options: object) -> Path:
             there before is untouched.
     """
     exporter = find_exporter(type(value), path)
-    with atomic_file(path) as stream:
+    about = {name: option for name, option in options.items() if name == "frame"}
+    with atomic_files(files_of(exporter, path)) as (stream, *others):
         exporter.write(value, stream, **options)
+        for beside, other in zip(exporter.beside, others, strict=True):
+            beside.write(value, other, name=path.name, **about)
     return path

@@ -9,21 +9,24 @@ import numpy as np
 
 from core.cloud import PointCloud
 from core.export.frames import frame_rotation, turned_axes
-from core.export.provenance import cloud_facts, cloud_numbers
+from core.export.provenance import cloud_meta
+from core.progress import Progress, silent
 
 
-def write(cloud: PointCloud, stream: BinaryIO, *, frame: str = "z-up") -> None:
+def write(cloud: PointCloud, stream: BinaryIO, *, frame: str = "z-up", progress: Progress = silent) -> None:
     """Uncompressed NPZ: the arrays of a `PointCloud` under their names, as far as there are any, and `meta`, JSON text.
 
     Args:
         cloud: The points.
         stream: Open for writing.
-        frame: A key of `core.cloud.FRAMES`.
+        frame: One of `core.cloud.FRAME_NAMES`.
+        progress: Hears that it begins.
 
     Raises:
         ExportError: There is no such frame.
     """
-    rotation = frame_rotation(frame)
+    progress(0, len(cloud))
+    rotation = frame_rotation(frame, cloud)
     arrays: dict[str, np.ndarray] = {"points": turned_axes(cloud.points, rotation), "colors": cloud.colors}
     if cloud.normals is not None:
         arrays["normals"] = turned_axes(cloud.normals, rotation)
@@ -33,11 +36,5 @@ def write(cloud: PointCloud, stream: BinaryIO, *, frame: str = "z-up") -> None:
         arrays["segment_ids"] = cloud.segment_ids
     if cloud.pixels is not None:
         arrays["pixels"] = cloud.pixels
-    meta: dict[str, object] = {
-        **cloud_facts(cloud, frame),
-        **cloud_numbers(cloud),
-        "class_names": list(cloud.class_names),
-    }
-    if cloud.segment_ids is not None:
-        meta["segment_names"] = {str(number): name for number, name in cloud.segment_names}
+    meta = cloud_meta(cloud, frame)
     np.savez(stream, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)

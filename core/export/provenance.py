@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.cloud import PointCloud
+from core.export.fields import NO_CLASS, instance_names, label_names
 from core.geometry.camera import angles_from_rotation
 from core.io.digest import file_sha256
 
@@ -57,6 +59,44 @@ def cloud_numbers(cloud: PointCloud) -> dict[str, Any]:
         "pose": pose_facts(cloud.level_from_world, cloud.heading),
         "depth_size": None if cloud.depth_size is None else {"height": height, "width": width},
     }
+
+
+def comment_lines(cloud: PointCloud, frame: str) -> list[str]:
+    """The facts and the names of labels and instances, a line of printable ASCII each, for headers that are text."""
+    lines = [f"{name}={one_line(value)}" for name, value in cloud_facts(cloud, frame).items()]
+    lines += [f"label {index}={one_line(name)}" for index, name in label_names(cloud).items()]
+    return lines + [f"instance {number}={one_line(name)}" for number, name in instance_names(cloud).items()]
+
+
+def one_line(text: str) -> str:
+    """Text in printable ASCII; a header has no place for line breaks and other alphabets."""
+    return text.encode("unicode_escape").decode("ascii")
+
+
+def cloud_meta(cloud: PointCloud, frame: str) -> dict[str, Any]:
+    """Everything that is known of a cloud but its points, as JSON takes it."""
+    meta: dict[str, Any] = {
+        **cloud_facts(cloud, frame),
+        **cloud_numbers(cloud),
+        "class_names": list(cloud.class_names),
+    }
+    if cloud.segment_ids is not None:
+        meta["segment_names"] = {str(number): name for number, name in cloud.segment_names}
+    return meta
+
+
+def write_beside(cloud: PointCloud, stream: BinaryIO, *, frame: str = "z-up", name: str) -> None:
+    """The JSON beside a file whose own format has no place for it, or whose readers drop it.
+
+    Args:
+        cloud: The points.
+        stream: Open for writing.
+        frame: That of the file.
+        name: Of the file that this speaks of.
+    """
+    known = {} if cloud.class_ids is None else {"label_none": NO_CLASS if len(cloud.class_names) < NO_CLASS else 65535}
+    facts = {"file": name, "points": len(cloud), **cloud_meta(cloud, frame), **known}
+    stream.write(json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
 
 def pose_facts(level_from_world: NDArray[np.float64], heading: float | None) -> dict[str, Any]:

@@ -7,10 +7,11 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from core.errors import ExportError, OutOfSpace
 
@@ -96,39 +97,68 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         ExportError: The file cannot be written: disk full, read-only, folder missing, the target is a folder.
     """
-    with export_errors(path):
-        target = Path(path).resolve()
-        _refuse_read_only(target.parent)
-        mode = _mode_of_replaced(target)
-        part = target.with_name(f".{target.name[:64]}.{secrets.token_hex(6)}.part")
-        descriptor, is_named = _open_part(part)
-        try:
-            with _closing(os.fdopen(descriptor, "w+b")) as stream:
-                yield stream
-                stream.flush()
-                if mode is not None and os.name == "posix":
-                    os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-                if not is_named:
-                    _give_name(stream.fileno(), part)
-            os.replace(part, target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
+    with atomic_files((path,)) as (stream,):
+        yield stream
 
 
 @contextmanager
-def _closing(stream: object) -> Iterator[BinaryIO]:
-    """Close the stream; when the block failed, a second failure while closing must not hide the first."""
-    binary = cast(BinaryIO, stream)
+def atomic_files(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[BinaryIO, ...]]:
+    """The same for files that belong together: none is replaced before all are complete and on the disk.
+
+    Args:
+        paths: The files to write. The first one, which refers to the others, is renamed last; errors name it.
+
+    Yields:
+        A stream for each.
+    """
+    with export_errors(paths[0]), ExitStack() as stack:
+        parts = [stack.enter_context(_part_of(Path(path).resolve())) for path in paths]
+        yield tuple(part.stream for part in parts)
+        for part in parts:
+            part.finish()
+        for part in reversed(parts):
+            os.replace(part.path, part.target)
+        for folder in {part.target.parent for part in parts}:
+            _sync_folder(folder)
+
+
+@dataclass
+class _Part:
+    """A file that is being written, and what it is to replace."""
+
+    target: Path
+    path: Path
+    stream: BinaryIO
+    is_named: bool
+    mode: int | None
+
+    def finish(self) -> None:
+        """Bring the content to the disk, under the name of the part."""
+        self.stream.flush()
+        if self.mode is not None and os.name == "posix":
+            os.fchmod(self.stream.fileno(), self.mode)
+        os.fsync(self.stream.fileno())
+        if not self.is_named:
+            _give_name(self.stream.fileno(), self.path)
+        self.stream.close()
+
+
+@contextmanager
+def _part_of(target: Path) -> Iterator[_Part]:
+    """A part beside its target, that is gone when the block fails."""
+    _refuse_read_only(target.parent)
+    mode = _mode_of_replaced(target)
+    path = target.with_name(f".{target.name[:64]}.{secrets.token_hex(6)}.part")
+    descriptor, is_named = _open_part(path)
+    stream = os.fdopen(descriptor, "w+b")
     try:
-        yield binary
+        yield _Part(target, path, stream, is_named, mode)
     except BaseException:
+        # When the block failed, a second failure while closing must not hide the first.
         with contextlib.suppress(OSError):
-            binary.close()
+            stream.close()
+        path.unlink(missing_ok=True)
         raise
-    binary.close()
 
 
 def _make_folder(folder: Path) -> None:

@@ -49,3 +49,13 @@ def small_cloud(count=1000, **changes):
         model="fake",
     )
     return replace(cloud, **changes)
+
+
+def full_cloud(count=1000, **changes):
+    """A small cloud with a normal that is not known, and with segments."""
+    cloud = small_cloud(count)
+    normals = cloud.normals.copy()
+    normals[: min(count, 1)] = np.nan
+    numbers = np.random.default_rng(3).choice([-1, 3, 70_000], count).astype(np.int32)
+    names = ((3, "door"), (70_000, "ключ"))
+    return replace(cloud, normals=normals, segment_ids=numbers, segment_names=names, **changes)

@@ -8,7 +8,7 @@ from export_samples import small_cloud
 
 from core.cloud import FRAMES, CloudOptions
 from core.errors import ExportError
-from core.export import export, ply
+from core.export import export, fields
 
 
 def read_ply(path):
@@ -24,7 +24,7 @@ def columns(vertex, *names):
 
 @pytest.mark.parametrize("frame", FRAMES)
 def test_an_independent_reader_finds_every_point_in_its_frame(tmp_path, frame):
-    cloud = small_cloud(ply.CHUNK + 17)
+    cloud = small_cloud(fields.CHUNK + 17)
     vertex = read_ply(export(cloud, tmp_path / "a.ply", frame=frame))["vertex"]
     rotation = FRAMES[frame].astype(np.float32)
     np.testing.assert_array_equal(columns(vertex, "x", "y", "z"), cloud.points @ rotation.T)
@@ -110,7 +110,7 @@ def test_npz_holds_the_arrays_and_their_meaning(tmp_path, frame):
 def test_an_unknown_frame_is_refused_and_leaves_what_was_there(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"before")
-    with pytest.raises(ExportError, match="z-up, opencv, gltf, ros"):
+    with pytest.raises(ExportError, match="z-up, opencv, gltf, ros, enu"):
         export(small_cloud(), path, frame="unity")
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]

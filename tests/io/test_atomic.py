@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from core.errors import ExportError
-from core.io.atomic import atomic_file
+from core.io.atomic import atomic_file, atomic_files
 from core.progress import Cancelled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -237,3 +237,43 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
         first.write(b"first" * 10)
         second.write(b"second")
     assert target.read_bytes() == b"first" * 10
+
+
+def test_files_that_belong_together_appear_together(tmp_path):
+    (tmp_path / "a.obj").write_bytes(b"old")
+    with atomic_files((tmp_path / "a.obj", tmp_path / "a.mtl")) as (first, second):
+        first.write(b"mesh")
+        second.write(b"material")
+        assert [p.name for p in tmp_path.iterdir()] == ["a.obj"]
+    assert (tmp_path / "a.obj").read_bytes() == b"mesh"
+    assert (tmp_path / "a.mtl").read_bytes() == b"material"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mtl", "a.obj"]
+
+
+def write_both(first, data, second, other_data):
+    with atomic_files((first, second)) as (stream, other):
+        stream.write(data)
+        other.write(other_data)
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_when_one_of_several_files_does_not_fit_none_is_replaced(tmp_path, nameless, monkeypatch):
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    for name in ("a.obj", "a.mtl"):
+        (tmp_path / name).write_bytes(b"old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(ExportError, match=r"larger than.*a\.obj$"):
+            write_both(tmp_path / "a.obj", b"new", tmp_path / "a.mtl", b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a.obj": b"old", "a.mtl": b"old"}
+
+
+def test_when_one_of_several_files_may_not_be_written_nothing_is_begun(tmp_path):
+    (tmp_path / "a.mtl").mkdir()
+    with pytest.raises(ExportError, match="got a folder"), atomic_files((tmp_path / "a.obj", tmp_path / "a.mtl")):
+        pytest.fail("the block must not run")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mtl"]
