@@ -123,3 +123,13 @@ def is_full_sphere(height: int, width: int) -> bool:
     Rows and columns each cover the sphere, so that nothing is cut off or stretched over anything else.
     """
     return height >= MIN_HEIGHT and abs(width - 2 * height) <= max(1, height // 50)
+
+
+def check_full_sphere(rgb: NDArray[np.uint8]) -> None:
+    """Refuse what is no picture of a full sphere, (H, W, 3) uint8.
+
+    Raises:
+        ValueError: `rgb` is something else.
+    """
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not is_full_sphere(*rgb.shape[:2]):
+        raise ValueError(f"rgb must be a full sphere, uint8 (H, 2 H, 3), got {rgb.dtype} {rgb.shape}")

@@ -66,6 +66,24 @@ def turn_normals(normals: NDArray[np.float32], rotation: ArrayLike) -> NDArray[n
     return turned
 
 
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors (..., 3) of unit length; zero stays zero."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    of_unit: NDArray[np.float32] = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    return of_unit
+
+
+def facing_camera(normals: NDArray[np.float32], rays: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit normals bent to where the camera can just see their surface, where they pointed away from it.
+
+    Args:
+        normals: (h, w, 3) unit vectors.
+        rays: (h, w, 3) of the same pixels.
+    """
+    away = np.einsum("hwi,hwi->hw", normals, rays)[..., None]
+    return unit(normals - np.maximum(away + np.float32(0.01), 0) * rays)
+
+
 @compiled
 def _normals(
     depth: NDArray[np.float32],

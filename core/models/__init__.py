@@ -110,6 +110,23 @@ MODELS: tuple[ModelSpec, ...] = (
         parameters=365_050_242,
         operations=2 * 2.544e12,
     ),
+    *(
+        ModelSpec(
+            f"mtpano-{size}",
+            f"MTPano {size}",
+            (Task.DEPTH, Task.NORMALS, Task.CLASSES),
+            f"core.models.mtpano:Mtpano{size}",
+            f"mtpano_{size}.safetensors",
+            source=f"arXiv:2602.05330; mtpano_model_{size}.pth.tar of jdzhang0929/MTPano",
+            licence="not stated by the publisher, whose code says CC BY-NC 4.0 (non-commercial); DINOv3 License",
+            layout="core.models.mtpano:published_layout",
+            hub=HubFile("jdzhang0929/MTPano", f"mtpano_model_{size}.pth.tar"),
+            asks=True,
+            parameters=589_514_490,
+            operations=2 * 3.818e12,
+        )
+        for size in ("140k", "408k")
+    ),
 )
 DEFAULT_MODEL = MODELS[0].name
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelUnavailable
-from core.geometry.sphere import erp_angles
 from core.geometry.warp import resize_erp
 from core.models import find_model, weights_file
 from core.models.devices import pick_device
-from core.models.runners import TorchRunner
-from core.panorama import is_full_sphere
+from core.models.half_turn import without_seam
+from core.models.runners import TorchRunner, batch_of, watched
+from core.panorama import check_full_sphere
 from core.prediction import Prediction
 from core.progress import Progress, silent, stage
 
@@ -104,8 +102,8 @@ class Dap:
                 f"Expected a picture whose sides are multiples of 16, other than 80 x 160 and 464 x 928 where the "
                 f"published code confuses its patches, got {height} x {width} (height x width); resize it."
             )
-        with self._watched(progress):
-            depth, far = self._runner.run(_batch(rgb))
+        with watched(self._runner.network.steps(), progress):
+            depth, far = self._runner.run(batch_of(rgb))
         return {"pred_depth": depth[0, 0], "pred_mask": far[0, 0]}
 
     def predict(self, rgb: NDArray[np.uint8], *, progress: Progress = silent) -> Prediction:
@@ -119,14 +117,13 @@ class Dap:
             ValueError: `rgb` is something else.
             ModelUnavailable: The device ran out of memory.
         """
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not is_full_sphere(*rgb.shape[:2]):
-            raise ValueError(f"rgb must be a full sphere, uint8 (H, 2 H, 3), got {rgb.dtype} {rgb.shape}")
+        check_full_sphere(rgb)
         started = time.perf_counter()
         picture = _resized(rgb)
         here = self.raw(picture, progress=stage(progress, 0.0, 0.5))
         turned = self.raw(np.roll(picture, HEIGHT, axis=1), progress=stage(progress, 0.5, 1.0))
-        log_depth = _without_seam(np.log(here["pred_depth"]), np.log(turned["pred_depth"]))
-        far = ~(1 - _without_seam(here["pred_mask"], turned["pred_mask"]) > 0.5)
+        log_depth = without_seam(np.log(here["pred_depth"]), np.log(turned["pred_depth"]))
+        far = ~(1 - without_seam(here["pred_mask"], turned["pred_mask"]) > 0.5)
         depth = np.float32(RANGE) * np.exp(log_depth)
         return Prediction(
             depth=np.where(far, np.float32(np.nan), depth),
@@ -138,25 +135,6 @@ class Dap:
             native_size=(HEIGHT, 2 * HEIGHT),
         )
 
-    @contextmanager
-    def _watched(self, progress: Progress) -> Iterator[None]:
-        """Call `progress` after each of the network's steps, which are seconds apart on a slow machine."""
-        steps = self._runner.network.steps()
-        done = 0
-
-        def step(*_: object) -> None:
-            nonlocal done
-            done += 1
-            progress(done, len(steps))
-
-        progress(0, len(steps))
-        hooks = [part.register_forward_hook(step) for part in steps]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-
 
 def _build() -> DapNet:
     """The network without numbers; those of the file take their place."""
@@ -166,11 +144,6 @@ def _build() -> DapNet:
 
     with torch.device("meta"):
         return dap.DapNet(dap.PUBLISHED)
-
-
-def _batch(rgb: NDArray[np.uint8]) -> F32:
-    """(1, 3, h, w) in [0, 1]."""
-    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
 
 
 def _resized(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -190,11 +163,3 @@ def _resized(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     wide = np.concatenate([rgb[:, -margin:], rgb, rgb[:, :margin]], axis=1)
     resized = cv2.resize(wide, (2 * HEIGHT + 2 * more, HEIGHT), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(resized[:, more:-more], np.uint8)
-
-
-def _without_seam(here: F32, turned: F32) -> F32:
-    """One map of two, the second of which was made from the picture turned by half; each is 0 at its own seam."""
-    lon, _ = erp_angles(*here.shape)
-    share = ((1 + np.cos(lon)) / 2).astype(np.float32)
-    blended: F32 = share * here + (1 - share) * np.roll(turned, -here.shape[1] // 2, axis=1)
-    return blended

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelUnavailable
+from core.geometry.normals import facing_camera, unit
 from core.geometry.sphere import erp_angles, erp_local_frames, erp_rays, solid_angle
 from core.geometry.warp import resize_erp
 from core.models import find_model, weights_file
 from core.models.devices import pick_device
 from core.models.runners import Maps, OnnxRunner, Runner, TorchRunner
 from core.models.weights import check_finite, read_metadata
-from core.panorama import is_full_sphere
+from core.panorama import check_full_sphere
 from core.prediction import Prediction
 from core.progress import Progress, silent
 
@@ -174,8 +175,7 @@ class PanoS:
             ValueError: `rgb` is something else.
             ModelUnavailable: The device ran out of memory.
         """
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not is_full_sphere(*rgb.shape[:2]):
-            raise ValueError(f"rgb must be a full sphere, uint8 (H, 2 H, 3), got {rgb.dtype} {rgb.shape}")
+        check_full_sphere(rgb)
         picture, turn = turn_to_own_heading(rgb, self.config.height)
         views = np.stack([_view(picture, roll, mirrored) for roll, mirrored in VIEWS])
         outputs: list[Maps] = []
@@ -306,7 +306,7 @@ def _mean_reading(outputs: list[Maps], turn: float) -> Reading:
     return Reading(
         turn=turn,
         log_ratio=stacked["log_ratio"].mean(axis=0)[0],
-        local_normals=_unit(normals.transpose(1, 2, 0)),
+        local_normals=unit(normals.transpose(1, 2, 0)),
         class_probabilities=probabilities.transpose(1, 2, 0),
         far_logit=stacked["far_logit"].mean(axis=0)[0] - np.float32(np.clip(indoor, 0.0, CAUTION)),
         camera_height=float(np.exp(stacked["log_camera_height"].mean())),
@@ -346,20 +346,8 @@ def maps_of_reading(
     depth = np.where(known, np.exp(log_ratio[..., 0] / share) * np.float32(reading.camera_height), unknown)
     cos, sin = np.cos(reading.turn), np.sin(reading.turn)
     back = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
-    normals = _facing(_unit(vectors @ back.T), erp_rays(height, width))
+    normals = facing_camera(unit(vectors @ back.T), erp_rays(height, width))
     if "sky" in config.class_names:
         chances[..., config.class_names.index("sky")] = np.where(far, np.float32(2), np.float32(-1))
     classes = chances.argmax(axis=-1).astype(np.int16)
     return depth, np.where(known[..., None], normals, unknown), classes, far
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
-    return unit
-
-
-def _facing(normals: NDArray[np.float32], rays: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Unit normals bent to where the camera can just see their surface, where they pointed away from it."""
-    away = np.einsum("hwi,hwi->hw", normals, rays)[..., None]
-    return _unit(normals - np.maximum(away + np.float32(0.01), 0) * rays)

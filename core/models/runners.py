@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.errors import ModelUnavailable
 from core.models.devices import inference_on
 from core.models.weights import header_digest, load_strictly
+from core.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,15 +76,44 @@ class TorchRunner(Generic[Network]):
         self.device = str(self._parameter.device)
         self.batch = 1 if self._parameter.device.type == "cpu" else 8
 
-    def run(self, batch: NDArray[np.float32]) -> Maps:
-        """See `Runner`."""
+    def run(self, batch: NDArray[np.float32], ask: Callable[[Tensor], tuple[Tensor, ...]] | None = None) -> Maps:
+        """See `Runner`; `ask` is another of the network's methods than `forward`."""
         import torch
 
         with inference_on(self.device), _exactly() if self._exact else nullcontext():
             pictures = torch.from_numpy(batch).to(self._parameter.device, self._parameter.dtype)
-            outputs: tuple[Tensor, ...] = self.network(pictures)
+            outputs: tuple[Tensor, ...] = (ask or self.network)(pictures)
             self.device = str(outputs[0].device)
             return tuple(output.float().cpu().numpy() for output in outputs)
+
+
+@contextmanager
+def watched(steps: Sequence[nn.Module], progress: Progress) -> Iterator[None]:
+    """Within, `progress` is called after each of a network's parts, which are seconds apart on a slow machine.
+
+    Args:
+        steps: Parts that each run once.
+        progress: May raise `Cancelled`, which leaves the network as it was.
+    """
+    done = 0
+
+    def step(*_: object) -> None:
+        nonlocal done
+        done += 1
+        progress(done, len(steps))
+
+    progress(0, len(steps))
+    hooks = [part.register_forward_hook(step) for part in steps]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def batch_of(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A picture (h, w, 3) as networks take it, (1, 3, h, w) in [0, 1]."""
+    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
 
 
 @contextmanager

@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 import torch
 from fixture_rule import DATA, SHARED, broken_limits, checkpoint, fixed, listed, picture, probe_rows
+from tiny_mtpano import CONFIG
 
 from core.models.checkpoints import converted
 from core.models.mtpano_layout import mtpano_layout
 from core.models.networks.mtpano import HELPERS, TASKS, MtpanoConfig, MtpanoNet, places
-from core.models.networks.vit import ViTConfig
 
 REFERENCE = SHARED / "mtpano_512x1024.npz"
 LIMITS = {"semseg": (3e-4, 3e-5), "depth": (2e-4, 2e-5), "normals": (5e-4, 5e-5), "coarse": (5e-5, 5e-6)}
 """Greatest and mean difference."""
-TINY = MtpanoConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), rows=4, features=16, levels=(8, 8, 16, 16), classes=5)
 
 
 def network_of(config, entries):
@@ -41,11 +40,11 @@ def test_the_grid_is_the_one_of_the_published_file():
 
 
 def test_a_small_network_runs_on_numbers_in_the_published_layout():
-    shapes = mtpano_layout(TINY).shapes
+    shapes = mtpano_layout(CONFIG).shapes
     entries = {**checkpoint(shapes, seed="tiny"), "RayDir": places(4)[0], "PE": places(4)[1]}
     with torch.inference_mode():
-        semseg, depth, normals = network_of(TINY, entries)(torch.rand(1, 3, 64, 128))
-    assert semseg.shape == (1, 5, 64, 128)
+        semseg, depth, normals = network_of(CONFIG, entries)(torch.rand(1, 3, 64, 128))
+    assert semseg.shape == (1, 150, 64, 128)
     assert depth.shape == (1, 1, 64, 128)
     assert normals.shape == (1, 3, 64, 128)
     assert float(depth.min()) == 0
@@ -53,10 +52,10 @@ def test_a_small_network_runs_on_numbers_in_the_published_layout():
 
 
 def test_every_number_of_a_small_file_has_a_say_except_the_known_ones():
-    shapes = mtpano_layout(TINY).shapes
+    shapes = mtpano_layout(CONFIG).shapes
     entries = {**checkpoint(shapes, seed="tiny"), "RayDir": places(4)[0], "PE": places(4)[1]}
     rgb = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
-    network = network_of(TINY, entries).requires_grad_(requires_grad=True)
+    network = network_of(CONFIG, entries).requires_grad_(requires_grad=True)
     semseg, depth, normals = network(rgb)
     (semseg.square().mean() + depth.square().mean() + normals.square().mean()).backward()
     idle = {name.split(".")[0] for name, value in network.named_parameters() if value.grad is None}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.models.networks.mtpano_decoder import DenseHead, Neck, SemanticHead
+from core.models.networks.mtpano_decoder import DenseHead, Neck, SemanticHead, doubled
 from core.models.networks.vit import VIT_L, ViT, ViTConfig
 
 MEAN = (0.485, 0.456, 0.406)
@@ -50,6 +50,9 @@ class MtpanoConfig:
     features: int = 256
     levels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
     classes: int = 150
+
+
+PUBLISHED = MtpanoConfig()
 
 
 class ChannelNorm(nn.Module):
@@ -243,6 +246,11 @@ class MtpanoNet(nn.Module):
         Returns:
             Logits (b, classes, h, w), metres along the ray (b, 1, h, w), vectors (b, 3, h, w) of any length.
         """
+        semseg, depth, normals = self.with_small_classes(pictures)
+        return doubled(semseg), depth, normals
+
+    def with_small_classes(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same with logits of half the size, which `doubled` and `doubled_rows` enlarge; a quarter the memory."""
         mean, deviation = (pictures.new_tensor(value)[:, None, None] for value in (MEAN, DEVIATION))
         levels = self.vit((pictures - mean) / deviation, self.config.taps)
         class_tokens = [level[:, :1] for level in levels]
@@ -267,6 +275,14 @@ class MtpanoNet(nn.Module):
                 read.append(torch.cat([class_tokens[number], own.flatten(2).transpose(1, 2)], dim=1))
             answers[task] = self.head[task](self.neck[task](read)[-1])
         return answers["semseg"], F.relu(answers["depth"]), answers["normals"]
+
+    def steps(self) -> list[nn.Module]:
+        """Its larger parts in the order in which they run, for whoever wants to know how far it is."""
+        blocks = [*self.vit.blocks[: self.config.taps[-1] + 1], *self.group]
+        for task in TASKS:
+            neck = cast(Neck, self.neck[task])
+            blocks += [*cast(nn.ModuleList, self.adapt[task]), *reversed(neck.fuse), self.head[task]]
+        return blocks
 
     def _grid(self, tokens: Tensor) -> Tensor:
         patches = tokens[:, self.config.vit.first_patch :]

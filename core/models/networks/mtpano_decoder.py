@@ -60,12 +60,23 @@ class NormedFuse(nn.Module):
         """(b, features, h, w) to (b, features, 2 h, 2 w)."""
         if self.refine_finer is not None and finer is not None:
             x = x + self.refine_finer(finer)
-        out: Tensor = self.mix(_doubled(self.refine(x)))
+        out: Tensor = self.mix(doubled(self.refine(x)))
         return out
 
 
-def _doubled(x: Tensor) -> Tensor:
+def doubled(x: Tensor) -> Tensor:
+    """A map (b, channels, h, w) at twice its size, its corners on the corners."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
+
+
+def doubled_rows(x: Tensor, begin: int, end: int) -> Tensor:
+    """Rows `begin` to `end` of what `doubled` makes of a map of at least 2 rows."""
+    height, width = x.shape[2:]
+    at = torch.arange(begin, end, device=x.device, dtype=x.dtype) * ((height - 1) / (2 * height - 1))
+    above = at.floor().long().clamp(max=height - 2)
+    share = (at - above)[:, None]
+    rows = torch.lerp(x[:, :, above], x[:, :, above + 1], share)
+    return F.interpolate(rows, (end - begin, 2 * width), mode="bilinear", align_corners=True)
 
 
 class Neck(nn.Module):
@@ -102,7 +113,7 @@ class Neck(nn.Module):
 
 
 class SemanticHead(nn.Module):
-    """Logits of the classes."""
+    """Logits of the classes; what reads them enlarges them."""
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
@@ -111,8 +122,9 @@ class SemanticHead(nn.Module):
         self.last = nn.Conv2d(features, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, classes, 2 h, 2 w)."""
-        return _doubled(self.last(F.relu(self.norm(self.first(x)))))
+        """(b, classes, h, w)."""
+        out: Tensor = self.last(F.relu(self.norm(self.first(x))))
+        return out
 
 
 class DenseHead(nn.Module):
@@ -125,5 +137,5 @@ class DenseHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, outputs, 2 h, 2 w)."""
-        out: Tensor = self.last(_doubled(self.narrow(x)))
+        out: Tensor = self.last(doubled(self.narrow(x)))
         return out
