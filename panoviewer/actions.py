@@ -169,6 +169,9 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Open the picture before this one that is not reviewed.",
     ),
     ActionSpec("run", "&Model", "&Run the model", ("Ctrl+R",), "Estimate depth, normals and classes again."),
+    ActionSpec(
+        "models", "&Model", "&Models…", ("Ctrl+M",), "See all models, their licences, and add or remove their weights."
+    ),
     ActionSpec("cancel", "&Model", "&Cancel", ("Esc",), "Stop what is running."),
     ActionSpec(
         "photo",

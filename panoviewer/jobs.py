@@ -34,6 +34,8 @@ class Lane(StrEnum):
     FILES = "files"
     """What belongs to the user is read and written here, one thing after another; closing does not cut it short."""
     THUMBNAILS = "thumbnails"
+    WEIGHTS = "weights"
+    """What takes minutes and keeps nobody waiting: weights of models come, are compared and go."""
 
 
 @dataclass(eq=False)
@@ -98,6 +100,7 @@ class Jobs(QObject):
             Lane.WORK: ThreadPoolExecutor(2, thread_name_prefix="work"),
             Lane.FILES: ThreadPoolExecutor(1, thread_name_prefix="files"),
             Lane.THUMBNAILS: ThreadPoolExecutor(1, thread_name_prefix="thumbnails"),
+            Lane.WEIGHTS: ThreadPoolExecutor(1, thread_name_prefix="weights"),
         }
         self._finished.connect(self._finish)
         self._reported.connect(self._report)

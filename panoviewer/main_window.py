@@ -58,6 +58,7 @@ from panoviewer.tools.toolbox import Toolbox
 from panoviewer.viewpoint import Viewpoint
 from panoviewer.views.cloud_buffer import CloudBuffer
 from panoviewer.views.overlay import Layer
+from panoviewer.weight_keeping import WeightKeeping
 
 TOLD_MS = 5000
 TITLE = "PanoViewer"
@@ -96,6 +97,7 @@ class MainWindow(QMainWindow):
         self.messages = MessageBar()
         self.opening = Opening(session, settings, self.folder, self)
         self.exporting = Exporting(session, settings, self)
+        self.weights = WeightKeeping(session, settings, self)
         self.desk = AnnotationDesk(
             self,
             session,
@@ -206,6 +208,7 @@ class MainWindow(QMainWindow):
             "settings": lambda: SettingsDialog(self.settings, self).open(),
             "quit": self.close,
             "run": self.session.predict,
+            "models": self.weights.show,
             "cancel": self.session.jobs.cancel,
             "photo": lambda: self.layering.show(None),
             "depth": lambda _on: self.layering.show(Layer.DEPTH),
@@ -247,6 +250,8 @@ class MainWindow(QMainWindow):
         self.inference.cancel_requested.connect(session.jobs.cancel)
         self.inference.device_changed.connect(lambda name: self.settings.__setitem__(DEVICE, name))
         self.inference.model_changed.connect(lambda name: self.settings.__setitem__(MODEL, name))
+        self.inference.model_changed.connect(self.weights.choose)
+        self.weights.missing_changed.connect(self.inference.set_missing)
         self.settings.changed.connect(
             lambda _setting: self.inference.set_choices(self.settings[MODEL], self.settings[DEVICE])
         )
@@ -348,6 +353,7 @@ class MainWindow(QMainWindow):
             self.toolbox.let_go()
         if event.type() == QEvent.Type.WindowActivate:
             self.desk.saving.look_at_disk()
+            self.weights.refresh()
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -106,6 +106,8 @@ class Session(QObject):
         self.buffer: CloudBuffer | None = None
         self.segmenter_loader = segmenter_loader
         self.features = features or FeatureStore()
+        self.permit: Callable[[str, Callable[[], object]], bool] = lambda _name, _then: True
+        """Asked before a model runs, with what to do once it may; see `WeightKeeping.permit`."""
         self._settings = settings
         self._software = software_opengl
         self._loader = loader
@@ -188,6 +190,8 @@ class Session(QObject):
         if self.put_off(self.predict) or panorama is None:
             return
         choice = self._settings[MODEL], self._settings[DEVICE]
+        if not self.permit(choice[0], self.predict):
+            return
 
         def work(progress: Progress) -> Prediction:
             model = self._models.get(choice)
@@ -203,6 +207,11 @@ class Session(QObject):
             lane=Lane.MODEL,
             key="predict",
         )
+
+    def forget_model(self, name: str) -> None:
+        """Load a model anew when it runs next: its weights are others."""
+        for choice in [choice for choice in self._models if choice[0] == name]:
+            self._models.pop(choice, None)
 
     def set_camera_height(self, height: float | None) -> None:
         """Scale depth and cloud to a known height of the camera, in metres; None goes back to the model's own scale."""

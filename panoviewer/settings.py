@@ -49,6 +49,8 @@ GEOMETRY = Setting("window/geometry", b"")
 LAYOUT = Setting("window/layout", b"")
 RECENT: Setting[tuple[str, ...]] = Setting("files/recent", ())
 LAST_FOLDER = Setting("files/last_folder", "")
+LICENCES: Setting[tuple[str, ...]] = Setting("models/licences", ())
+"""Names of the models whose licence was accepted."""
 
 SETTINGS: tuple[Setting[Any], ...] = (
     MODEL,
@@ -64,6 +66,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     LAYOUT,
     RECENT,
     LAST_FOLDER,
+    LICENCES,
 )
 
 

@@ -59,6 +59,7 @@ def open_window(
     if screenshot is not None:
         window.resize(*SCREENSHOT_SIZE)
         window.session.failed.connect(failures.append)
+        window.weights.held_up.connect(failures.append)
         window.session.refused.connect(lambda _path, error: failures.append(str(error)))
     window.show()
     if run is not None:

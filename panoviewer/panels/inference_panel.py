@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
@@ -101,6 +103,13 @@ class InferencePanel(QWidget):
         self._device.currentIndexChanged.connect(lambda: self.device_changed.emit(self._device.currentData()))
         self._height.valueChanged.connect(lambda value: self.camera_height_changed.emit(value or None))
         self.set_jobs([])
+
+    def set_missing(self, names: Collection[str]) -> None:
+        """Mark the models whose weights are not there."""
+        for index, spec in enumerate(MODELS):
+            is_missing = spec.name in names
+            self._model.setItemText(index, f"{spec.title} (no weights)" if is_missing else spec.title)
+            self._model.setItemData(index, spec.licence, Qt.ItemDataRole.ToolTipRole)
 
     def set_choices(self, model: str, device: str) -> None:
         """Show the stored choices."""

@@ -1,0 +1,282 @@
+"""The catalogue of models as a window: what there is, what it may be used for, where its weights lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.models.checkpoints import SAFE_SUFFIX, TORCH_SUFFIXES
+from core.models.facts import ModelFacts
+from core.models.places import default_folder
+from panoviewer.dialogs.questions import ask
+from panoviewer.jobs import Job
+from panoviewer.panels.inference_panel import describe
+from panoviewer.panels.message_bar import MessageBar
+
+COLUMNS = ("Model", "For", "Parameters", "Size", "Weights", "Licence", "Memory")
+TIPS = (
+    "",
+    "What it estimates",
+    "Numbers that the network holds",
+    "Of the file of weights here",
+    "Whether they come with the program, were added, or are not there",
+    "Of the weights; open the line for the whole of it",
+    "That one prediction took on a processor",
+)
+STATES = {"bundled": "bundled", "added": "added", "missing": "missing"}
+MOST_LICENCE = 34
+"""Characters of a licence in the table; all of it stands below."""
+UNKNOWN = "–"
+
+
+class ModelsDialog(QDialog):
+    """Shows `ModelFacts` and asks for what is to be done with weights; does nothing itself. Not modal.
+
+    Signals:
+        add_requested(object, str): Take over the weights of the file at this `Path`, of the model of this name; an
+            empty name for whichever it belongs to.
+        verify_requested(str): Compare the weights of this model with what they were.
+        remove_requested(str): Delete the weights of this model; the user has confirmed it.
+        folder_requested: Show the folder of the weights.
+        folder_chosen(object): Added weights shall lie in the folder at this `Path`, or with None where they lie by
+            default.
+        cancel_requested: Stop what is being done.
+    """
+
+    add_requested = Signal(object, str)
+    verify_requested = Signal(str)
+    remove_requested = Signal(str)
+    folder_requested = Signal()
+    folder_chosen = Signal(object)
+    cancel_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("models")
+        self.setWindowTitle("Models")
+        self.setModal(False)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._facts: tuple[ModelFacts, ...] = ()
+        self._wanted = ""
+        self._is_busy = False
+        self.messages = MessageBar()
+        self._folder = QLabel()
+        self._folder.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._open = QPushButton("Open folder")
+        self._change = QPushButton("Change…")
+        self._change.setToolTip("Look for weights in another folder, and add them there. None are moved.")
+        self._reset = QPushButton("Standard folder")
+        self.table = QTableWidget(0, len(COLUMNS))
+        self.table.setAccessibleName("Models")
+        for column, (title, tip) in enumerate(zip(COLUMNS, TIPS, strict=True)):
+            heading = QTableWidgetItem(title)
+            heading.setToolTip(tip)
+            self.table.setHorizontalHeaderItem(column, heading)
+        self.table.verticalHeader().hide()
+        self.table.setShowGrid(False)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.horizontalHeader().setSectionResizeMode(COLUMNS.index("Licence"), QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setHighlightSections(False)
+        self.details = QLabel(wordWrap=True)
+        self.details.setTextFormat(Qt.TextFormat.RichText)
+        self.details.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.details.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.details.setMinimumHeight(7 * self.details.fontMetrics().lineSpacing())
+        self._progress = QProgressBar()
+        self._progress.setTextVisible(False)
+        self._status = QLabel()
+        self._status.setObjectName("quiet")
+        self.cancel = QPushButton("Cancel")
+        self.add = QPushButton("Add file…")
+        self.add.setToolTip(
+            "Take over the weights of a published file. Nothing in it is run, and every entry is checked."
+        )
+        self.verify = QPushButton("Verify")
+        self.verify.setToolTip("Compare the weights with what they were when they were added.")
+        self.remove = QPushButton("Remove…")
+        self.remove.setToolTip("Delete weights that were added.")
+        close = QPushButton("Close")
+        self._buttons = QHBoxLayout()
+        for button in (self.add, self.verify, self.remove):
+            self._buttons.addWidget(button)
+        self._buttons.addStretch(1)
+        self._buttons.addWidget(close)
+        for button in (self._open, self._change, self._reset, self.cancel, self.add, self.verify, self.remove, close):
+            button.setAutoDefault(False)
+        top = QHBoxLayout()
+        top.addWidget(self._folder, 1)
+        for button in (self._open, self._change, self._reset):
+            top.addWidget(button)
+        work = QHBoxLayout()
+        work.addWidget(self._progress, 1)
+        work.addWidget(self._status)
+        work.addWidget(self.cancel)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.messages)
+        layout.addLayout(top)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.details)
+        layout.addLayout(work)
+        layout.addLayout(self._buttons)
+        self.resize(1000, 520)
+
+        self.table.itemSelectionChanged.connect(self._show_choice)
+        self._open.clicked.connect(self.folder_requested)
+        self._change.clicked.connect(self._choose_folder)
+        self._reset.clicked.connect(lambda: self.folder_chosen.emit(None))
+        self.cancel.clicked.connect(self.cancel_requested)
+        self.add.clicked.connect(self._choose_file)
+        self.verify.clicked.connect(lambda: self.verify_requested.emit(self.chosen_name))
+        self.remove.clicked.connect(self._ask_to_remove)
+        close.clicked.connect(self.close)
+        self.set_job(None)
+        self._show_choice()
+
+    @property
+    def chosen(self) -> ModelFacts | None:
+        """What is told of the model whose line is selected."""
+        rows = self.table.selectionModel().selectedRows()
+        return self._facts[rows[0].row()] if rows else None
+
+    @property
+    def chosen_name(self) -> str:
+        """Its name; empty when no line is selected."""
+        return "" if self.chosen is None else self.chosen.spec.name
+
+    def choose(self, name: str) -> None:
+        """Select the line of a model, now or as soon as there is one."""
+        self._wanted = name
+        for row, facts in enumerate(self._facts):
+            if facts.spec.name == name:
+                self.table.selectRow(row)
+                self._wanted = ""
+
+    def set_facts(self, facts: Sequence[ModelFacts], folder: Path) -> None:
+        """Show these models.
+
+        Args:
+            facts: One line each.
+            folder: Where added weights lie.
+        """
+        chosen = self._wanted or self.chosen_name
+        self._facts = tuple(facts)
+        self._folder.setText(f"Added weights lie in {folder}")
+        self._reset.setVisible(folder != default_folder())
+        self.table.setRowCount(len(facts))
+        for row, one in enumerate(facts):
+            for column, text in enumerate(_cells(one)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(one.spec.licence if column == COLUMNS.index("Licence") else text)
+                self.table.setItem(row, column, item)
+        self.choose(chosen)
+        self._show_choice()
+
+    def set_job(self, job: Job | None) -> None:
+        """Show what is being done with weights, or that nothing is."""
+        self._is_busy = job is not None
+        for widget in (self._progress, self._status, self.cancel):
+            widget.setVisible(self._is_busy)
+        if job is not None:
+            self._progress.setRange(0, 1000 if job.fraction > 0 else 0)
+            self._progress.setValue(round(job.fraction * 1000))
+            self._status.setText(describe(job))
+        self._enable()
+
+    def _show_choice(self) -> None:
+        chosen = self.chosen
+        self.details.setText("Select a model to see all that is known of it." if chosen is None else _details(chosen))
+        self._enable()
+
+    def _enable(self) -> None:
+        is_added = self.chosen is not None and self.chosen.state == "added"
+        self.add.setEnabled(not self._is_busy)
+        for button in (self.verify, self.remove):
+            button.setEnabled(is_added and not self._is_busy)
+
+    def _choose_file(self) -> None:
+        chosen = self.chosen
+        # Two models may have files with the same entries; a selected line says which is meant.
+        name = "" if chosen is None or chosen.spec.is_bundled else chosen.spec.name
+        of = "" if chosen is None or not name else f" of {chosen.spec.title}"
+        dialog = QFileDialog(self, f"The published file{of}")
+        dialog.setObjectName("weights_file")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        patterns = " ".join(f"*{suffix}" for suffix in (*TORCH_SUFFIXES, SAFE_SUFFIX))
+        dialog.setNameFilters([f"Weights ({patterns})", "All files (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self.add_requested.emit(Path(path), name))
+        dialog.open()
+
+    def _choose_folder(self) -> None:
+        dialog = QFileDialog(self, "Folder for the weights of models")
+        dialog.setObjectName("weights_folder")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self.folder_chosen.emit(Path(path).absolute()))
+        dialog.open()
+
+    def _ask_to_remove(self) -> None:
+        chosen = self.chosen
+        if chosen is not None:
+            name, size = chosen.spec.name, _size(chosen.bytes)
+            text = f"Delete the weights of {chosen.spec.title}, {size}?\n\nTo have them again, add the published file."
+            answers = [("Delete", lambda: self.remove_requested.emit(name))]
+            ask(self, "remove_weights", "Remove weights", text, answers)
+
+
+def _cells(facts: ModelFacts) -> tuple[str, ...]:
+    spec = facts.spec
+    licence = "non-commercial or not stated" if spec.asks else spec.licence
+    if len(licence) > MOST_LICENCE:
+        licence = licence[: MOST_LICENCE - 1] + "…"
+    return (
+        spec.title,
+        ", ".join(facts.tasks),
+        f"{spec.parameters / 1e6:,.1f} M" if spec.parameters else UNKNOWN,
+        _size(facts.bytes),
+        STATES[facts.state],
+        licence,
+        _size(spec.peak_bytes or None),
+    )
+
+
+def _details(facts: ModelFacts) -> str:
+    spec = facts.spec
+    lines = [
+        ("Name", f"{spec.name}, {spec.title}"),
+        ("Licence", spec.licence + (" - you will be asked before its first use" if spec.asks else "")),
+        ("Source", spec.source),
+        ("File", str(facts.file) if facts.state != "missing" else f"expected at {facts.file}"),
+    ]
+    if facts.sha256 is not None:
+        lines.append(("SHA-256", facts.sha256))
+    if facts.state == "missing" and spec.hub is not None:
+        lines.append(("Published", f"{spec.hub.file} of huggingface.co/{spec.hub.repo}"))
+    rows = "".join(f"<tr><td><b>{title}</b>&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>" for title, text in lines)
+    return f"<table>{rows}</table>"
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return UNKNOWN
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

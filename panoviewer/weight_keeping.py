@@ -1,0 +1,234 @@
+"""The weights of models: which are there, adding, comparing and removing them, what is asked before they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QWidget
+
+from core.errors import ModelUnavailable, PanoError
+from core.io.atomic import make_folder
+from core.models import find_model, models_folder, weights_file
+from core.models.facts import ModelFacts, catalogue_facts
+from core.models.places import read_places, write_places
+from core.models.store import Card, add_model, addable_models, remove_model, verify_model
+from core.progress import Progress
+from panoviewer.dialogs.models_dialog import ModelsDialog
+from panoviewer.dialogs.questions import ask
+from panoviewer.jobs import Lane
+from panoviewer.session import Session
+from panoviewer.settings import LICENCES, Settings
+
+KEY = "weights"
+
+
+class WeightKeeping(QObject):
+    """Shows the Models window and does what it asks for; keeps a model from running that cannot or may not yet.
+
+    Signals:
+        missing_changed(object): The names of the models whose weights are not there.
+        held_up(str): A model was not run, because a question has to be answered first.
+    """
+
+    missing_changed = Signal(object)
+    held_up = Signal(str)
+
+    def __init__(self, session: Session, settings: Settings, window: QWidget) -> None:
+        """Make it; from now on it decides whether the session may run a model.
+
+        Args:
+            session: Runs models, and the jobs.
+            settings: Remember which licences were accepted.
+            window: Parent of the dialogs.
+        """
+        super().__init__(window)
+        self._session = session
+        self._jobs = session.jobs
+        self._settings = settings
+        self._window = window
+        self.dialog: ModelsDialog | None = None
+        session.permit = self.permit
+        self._jobs.changed.connect(self._show_job)
+
+    def show(self, name: str = "") -> None:
+        """Open the Models window, with the line of a model selected."""
+        if self.dialog is None:
+            dialog = ModelsDialog(self._window)
+            dialog.add_requested.connect(self.add)
+            dialog.verify_requested.connect(self.verify)
+            dialog.remove_requested.connect(self.remove)
+            dialog.folder_requested.connect(self.open_folder)
+            dialog.folder_chosen.connect(self.set_folder)
+            dialog.cancel_requested.connect(self.cancel)
+            dialog.finished.connect(self._forget)
+            self.dialog = dialog
+        if name:
+            self.dialog.choose(name)
+        self.refresh()
+        self._show_job()
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+
+    def refresh(self, lane: Lane = Lane.WORK) -> None:
+        """Look again at what lies on the disk, in another thread."""
+
+        def done(found: tuple[tuple[ModelFacts, ...], Path]) -> None:
+            facts, folder = found
+            self.missing_changed.emit({one.spec.name for one in facts if one.state == "missing"})
+            if self.dialog is not None:
+                self.dialog.set_facts(facts, folder)
+
+        self._jobs.run(
+            "Looking for weights",
+            lambda _progress: (catalogue_facts(), models_folder()),
+            done=done,
+            lane=lane,
+            key="catalogue",
+            visible=False,
+            outlives=True,
+        )
+
+    def permit(self, name: str, then: Callable[[], object]) -> bool:
+        """Whether a model may run now. Otherwise the user is asked, and `then` is called when it may.
+
+        Args:
+            name: The model, as for `find_model`.
+            then: What was wanted.
+        """
+        try:
+            spec = find_model(name)
+        except ModelUnavailable:
+            return True  # whoever loads it says so in a sentence
+        if not weights_file(spec).is_file() and not spec.is_bundled:
+            self.offer(name)
+            return False
+        if spec.asks and spec.folder is None and spec.name not in self._settings[LICENCES]:
+
+            def accept() -> None:
+                self._settings[LICENCES] = (*self._settings[LICENCES], spec.name)
+                then()
+
+            text = (
+                f"The weights of {spec.title} may not be free for every use:\n\n{spec.licence}\n({spec.source})\n\n"
+                "Does that licence allow what you do with them? You are asked once."
+            )
+            ask(self._window, "licence", "Licence of the weights", text, [("Yes", accept)], otherwise="No")
+            self.held_up.emit(f"The licence of {spec.title} has to be accepted before its first use: {spec.licence}")
+            return False
+        return True
+
+    def offer(self, name: str) -> None:
+        """Say that the weights of a model are missing, and offer the Models window."""
+        spec = find_model(name)
+        text = (
+            f"The weights of {spec.title} are not on this machine.\n\nThe Models window says where they are published "
+            "and takes over the file that you have."
+        )
+        ask(self._window, "no_weights", "Weights are missing", text, [("Models…", partial(self.show, spec.name))])
+        self.held_up.emit(f"The weights of {spec.title} are not on this machine; add them in the Models window.")
+
+    def choose(self, name: str) -> None:
+        """Another model was chosen: offer the Models window at once when its weights are missing."""
+        spec = find_model(name)
+        if not spec.is_bundled and not weights_file(spec).is_file():
+            self.offer(name)
+
+    def add(self, path: Path, name: str) -> None:
+        """Take over the weights of a published file; an empty name for whichever model it belongs to."""
+
+        def done(card: Card) -> None:
+            self._session.forget_model(card.model)
+            size = card.weights.bytes / 1e6
+            self._note(f"{card.model}: added, {size:,.1f} MB from {card.source.name}.")
+            if self.dialog is not None:
+                self.dialog.choose(card.model)
+
+        self._run(
+            f"Adding {path.name}", lambda progress: add_model(path, name=name or None, progress=progress), done=done
+        )
+
+    def verify(self, name: str) -> None:
+        """Compare the weights of a model with what they were when they were added."""
+
+        def done(card: Card) -> None:
+            self._note(f"{name}: as it was added, SHA-256 {card.weights.sha256}")
+
+        self._run(f"Comparing {name}", lambda progress: verify_model(name, progress=progress), done=done)
+
+    def remove(self, name: str) -> None:
+        """Delete the weights of a model."""
+
+        def done(size: int) -> None:
+            self._session.forget_model(name)
+            self._note(f"{name}: removed, {size / 1e6:,.1f} MB are free again.")
+
+        self._run(f"Removing {name}", lambda _progress: remove_model(name), done=done)
+
+    def cancel(self) -> None:
+        """Stop what is being done with weights; what was there before stays."""
+        self._jobs.cancel(KEY)
+        self._note("Cancelled.")
+        # In the same thread: what has been cancelled has come to its end by then.
+        self.refresh(Lane.WEIGHTS)
+
+    def set_folder(self, folder: Path | None) -> None:
+        """Look for added weights in another folder from now on, or with None where they lie by default."""
+
+        def done(_nothing: None) -> None:
+            for spec in addable_models():
+                self._session.forget_model(spec.name)
+
+        self._run(
+            "Changing the folder",
+            lambda _progress: write_places(replace(read_places(), folder=folder)),
+            done=done,
+        )
+
+    def open_folder(self) -> None:
+        """Show the folder of the weights in the system's file manager; it is made when there is none yet."""
+
+        def make(_progress: Progress) -> Path:
+            make_folder(models_folder())
+            return models_folder()
+
+        def done(folder: Path) -> None:
+            if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+                self._note(f"There is no file manager that shows a folder; it is {folder}")
+
+        self._jobs.run("Opening the folder", make, done=done, failed=self._fail, visible=False, outlives=True)
+
+    def _run(self, title: str, work: Callable[[Progress], Any], *, done: Callable[[Any], None]) -> None:
+        def finish(result: object) -> None:
+            done(result)
+            self.refresh()
+
+        def fail(error: PanoError) -> None:
+            self._fail(error)
+            self.refresh()
+
+        self._jobs.run(title, work, done=finish, failed=fail, lane=Lane.WEIGHTS, key=KEY, outlives=True)
+
+    def _show_job(self) -> None:
+        if self.dialog is not None:
+            running = [job for job in self._jobs.visible() if job.key == KEY]
+            self.dialog.set_job(running[-1] if running else None)
+
+    def _note(self, sentence: str) -> None:
+        if self.dialog is not None:
+            self.dialog.messages.show_note(sentence)
+
+    def _fail(self, error: PanoError) -> None:
+        if self.dialog is not None:
+            self.dialog.messages.show_error(str(error))
+        else:
+            self._session.failed.emit(str(error))
+
+    def _forget(self) -> None:
+        self.dialog = None

@@ -1,0 +1,228 @@
+"""The Models window: what there is, adding, comparing and removing weights, and what is asked before the first use."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+from window_samples import press
+
+import core.models
+import core.models.dap
+from core.models import MODELS, SEGMENTERS, find_model, models_folder, weights_file
+from core.models.networks import dap as networks
+from core.models.networks.vit import ViTConfig
+from core.panorama import Panorama
+from panoviewer.images import Pyramid
+from panoviewer.settings import LICENCES, MODEL
+
+CONFIG = networks.DapConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), levels=(8, 8, 16, 16), features=16)
+
+
+@pytest.fixture
+def published(monkeypatch, tmp_path):
+    """A published file of a tiny network; added weights lie apart."""
+    monkeypatch.setattr(networks, "PUBLISHED", CONFIG)
+    monkeypatch.setattr(core.models.dap, "HEIGHT", 64)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    generator = torch.Generator().manual_seed(0)
+    entries = {
+        f"module.{name}": torch.randn(shape, generator=generator) * 0.1 + (1.0 if name.endswith("periods") else 0.0)
+        for name, shape in core.models.dap.published_layout().shapes.items()
+    }
+    for name in entries:
+        if name.endswith("bias_mask"):
+            entries[name] = torch.ones(3).index_fill(0, torch.tensor(1), 0).repeat_interleave(64)
+    torch.save(entries, tmp_path / "model.pth")
+    return tmp_path / "model.pth"
+
+
+def opened(window, settle):
+    """The Models window, opened by its key."""
+    press(window, Qt.Key.Key_M, Qt.KeyboardModifier.ControlModifier)
+    settle(window)
+    assert window.weights.dialog.isVisible()
+    return window.weights.dialog
+
+
+def row_of(dialog, name):
+    titles = [dialog.table.item(row, 0).text() for row in range(dialog.table.rowCount())]
+    row = titles.index(find_model(name).title if name != "click-s" else SEGMENTERS[0].title)
+    return [dialog.table.item(row, column).text() for column in range(dialog.table.columnCount())]
+
+
+def answer(window, name, text):
+    question = window.findChild(QMessageBox, name)
+    next(button for button in question.buttons() if button.text().replace("&", "") == text).click()
+
+
+def add(dialog, path, settle, window):
+    dialog.add.click()
+    dialog.findChild(QFileDialog, "weights_file").fileSelected.emit(str(path))
+    settle(window)
+
+
+def test_every_model_is_a_line(window, settle, published):
+    dialog = opened(window, settle)
+    assert dialog.table.rowCount() == len(MODELS) + len(SEGMENTERS)
+    assert "bundled" in row_of(dialog, "pano-s")
+    assert "clicks" in row_of(dialog, "click-s")
+    assert "missing" in row_of(dialog, "dap")
+    assert any("non-commercial" in text for text in row_of(dialog, "dap"))
+    assert str(models_folder()) in dialog._folder.text()
+    dialog.choose("dap")
+    assert str(weights_file(find_model("dap"))) in dialog.details.text()
+    assert "arXiv:2512.16913" in dialog.details.text()
+    assert not dialog.verify.isEnabled()
+    assert not dialog.remove.isEnabled()
+
+
+def test_weights_are_added_compared_and_removed(window, settle, published):
+    dialog = opened(window, settle)
+    chooser = window.inference._model
+    place = chooser.findData("dap")
+    assert chooser.itemText(place).endswith("(no weights)")
+    add(dialog, published, settle, window)
+    assert "added" in dialog.messages.text
+    assert "added" in row_of(dialog, "dap")
+    assert chooser.itemText(place) == find_model("dap").title
+    assert dialog.chosen_name == "dap"
+
+    dialog.verify.click()
+    settle(window)
+    assert "as it was added" in dialog.messages.text
+    with weights_file(find_model("dap")).open("ab") as stream:
+        stream.write(b"x")
+    dialog.verify.click()
+    settle(window)
+    assert "has changed since" in dialog.messages.text
+
+    dialog.remove.click()
+    assert weights_file(find_model("dap")).is_file(), "it is asked first"
+    answer(dialog, "remove_weights", "Delete")
+    settle(window)
+    assert not weights_file(find_model("dap")).exists()
+    assert "missing" in row_of(dialog, "dap")
+    assert "free again" in dialog.messages.text
+
+
+def test_the_folder_can_be_another_one(window, settle, published, tmp_path):
+    dialog = opened(window, settle)
+    assert not dialog._reset.isVisible()
+    (tmp_path / "elsewhere").mkdir()
+    dialog._change.click()
+    dialog.findChild(QFileDialog, "weights_folder").fileSelected.emit(str(tmp_path / "elsewhere"))
+    settle(window)
+    assert str(tmp_path / "elsewhere") in dialog._folder.text()
+    add(dialog, published, settle, window)
+    assert (tmp_path / "elsewhere" / "dap.safetensors").is_file()
+    dialog._reset.click()
+    settle(window)
+    assert not dialog._reset.isVisible()
+    assert "missing" in row_of(dialog, "dap")
+
+
+def test_a_file_that_is_refused_is_a_sentence(window, settle, published, tmp_path):
+    dialog = opened(window, settle)
+    (tmp_path / "other.pth").write_bytes(b"no checkpoint")
+    add(dialog, tmp_path / "other.pth", settle, window)
+    assert dialog.messages.text.startswith("Expected a checkpoint")
+    assert "missing" in row_of(dialog, "dap")
+
+
+def test_adding_shows_its_progress_and_can_be_cancelled(window, settle, qtbot, published, monkeypatch):
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def add_slowly(path, *, name, progress):
+        progress(1, 2)
+        begun.set()
+        assert goes_on.wait(60)
+        progress(2, 2)
+        raise AssertionError("it was cancelled")
+
+    monkeypatch.setattr("panoviewer.weight_keeping.add_model", add_slowly)
+    dialog = opened(window, settle)
+    dialog.choose("dap")
+    dialog.add.click()
+    dialog.findChild(QFileDialog, "weights_file").fileSelected.emit(str(published))
+    qtbot.waitUntil(begun.is_set)
+    qtbot.waitUntil(lambda: dialog._progress.value() == 500)
+    assert dialog.cancel.isVisible()
+    assert not dialog.add.isEnabled()
+    dialog.cancel.click()
+    assert not dialog.cancel.isVisible()
+    goes_on.set()
+    settle(window)
+    assert dialog.messages.text == "Cancelled."
+    assert "missing" in row_of(dialog, "dap")
+
+
+def test_a_model_without_weights_offers_the_models_window(window, settle, published, fake_model):
+    chooser = window.inference._model
+    chooser.setCurrentIndex(chooser.findData("dap"))
+    answer(window, "no_weights", "Cancel")
+    window.actions_by_name["depth"].trigger()
+    settle(window)
+    assert fake_model.runs == 0
+    assert window.messages.isHidden(), "nothing has failed"
+    answer(window, "no_weights", "Models…")
+    settle(window)
+    assert window.weights.dialog.chosen_name == "dap"
+
+
+def test_the_licence_is_asked_once_and_before_the_first_use(window, settle, published, fake_model):
+    weights_file(find_model("dap")).parent.mkdir(parents=True)
+    weights_file(find_model("dap")).write_bytes(b"as good as weights for a fake model")
+    window.settings[MODEL] = "dap"
+    press(window, Qt.Key.Key_1)
+    settle(window)
+    question = window.findChild(QMessageBox, "licence")
+    assert find_model("dap").licence in question.text()
+    answer(window, "licence", "No")
+    settle(window)
+    assert fake_model.runs == 0
+    assert window.settings[LICENCES] == ()
+
+    window.actions_by_name["depth"].trigger()
+    answer(window, "licence", "Yes")
+    settle(window)
+    assert fake_model.runs == 1
+    assert window.actions_by_name["depth"].isChecked(), "what was wanted is done afterwards"
+    assert window.settings[LICENCES] == ("dap",)
+    window.actions_by_name["run"].trigger()
+    settle(window)
+    assert fake_model.runs == 2
+
+
+def test_a_script_hears_why_nothing_ran(window, settle, published):
+    heard = []
+    window.weights.held_up.connect(heard.append)
+    window.settings[MODEL] = "dap"
+    press(window, Qt.Key.Key_1)
+    assert len(heard) == 1
+    assert "add them in the Models window" in heard[0]
+    answer(window, "no_weights", "Cancel")
+
+
+def test_other_weights_are_loaded_anew(make_main_window, settle, published, fake_model):
+    window = make_main_window()
+    loaded = []
+    window.session._loader = lambda name, device: loaded.append(name) or fake_model
+    picture = np.zeros((64, 128, 3), np.uint8)
+    window.session.show(Panorama(picture), Pyramid.of(picture))
+    window.settings[LICENCES] = ("dap",)
+    window.settings[MODEL] = "dap"
+    window.weights.add(published, "")
+    settle(window)
+    for _ in range(2):
+        window.session.predict()
+        settle(window)
+    assert loaded == ["dap"]
+    window.weights.add(published, "dap")
+    settle(window)
+    window.session.predict()
+    settle(window)
+    assert loaded == ["dap", "dap"]
