@@ -157,7 +157,7 @@ def cloud_parser() -> Parser:
         type=Path,
         required=True,
         metavar="OUT",
-        help="the file to write, .ply, .pcd, .xyz, .csv or .npz; a folder for several",
+        help="the file to write, .ply, .pcd, .las, .laz, .xyz, .csv or .npz; a folder for several",
     )
     parser.add_argument("--per-object", action="store_true", help="a cloud for each segment of the annotations")
     _add_model(parser)

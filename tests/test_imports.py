@@ -31,7 +31,7 @@ LAYERS = {
     "core.export": 6,
 }
 """A module of core imports only from its own layer and from those with a smaller number."""
-LAZY = {"torch", "open3d", "onnxruntime", "numba", "onnx"}
+LAZY = {"torch", "open3d", "onnxruntime", "numba", "onnx", "laspy"}
 MAY_IMPORT_TORCH = ("core.models.networks",)
 
 

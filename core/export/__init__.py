@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.cloud import PointCloud
 from core.errors import ExportError
-from core.export import classes, depth, normals, npz, pcd, ply, text
+from core.export import classes, depth, las, normals, npz, pcd, ply, text
 from core.export.provenance import write_beside
 from core.io.atomic import atomic_files
 from core.prediction import Prediction
@@ -53,6 +53,8 @@ class Exporter:
 EXPORTERS: tuple[Exporter, ...] = (
     Exporter(PointCloud, ".ply", "PLY point cloud", ply.write),
     Exporter(PointCloud, ".pcd", "PCD point cloud", pcd.write, (FACTS,)),
+    Exporter(PointCloud, ".las", "LAS 1.4", las.write),
+    Exporter(PointCloud, ".laz", "LAZ 1.4, compressed", las.write_laz),
     Exporter(PointCloud, ".xyz", "Text, XYZ with a header", text.write_xyz, (FACTS,)),
     Exporter(PointCloud, ".csv", "Text, CSV", text.write_csv, (FACTS,)),
     Exporter(PointCloud, ".npz", "NumPy point cloud", npz.write),

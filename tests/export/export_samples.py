@@ -58,4 +58,4 @@ def full_cloud(count=1000, **changes):
     normals[: min(count, 1)] = np.nan
     numbers = np.random.default_rng(3).choice([-1, 3, 70_000], count).astype(np.int32)
     names = ((3, "door"), (70_000, "ключ"))
-    return replace(cloud, normals=normals, segment_ids=numbers, segment_names=names, **changes)
+    return replace(cloud, **{"normals": normals, "segment_ids": numbers, "segment_names": names} | changes)
