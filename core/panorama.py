@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.errors import UnsupportedImage
 from core.geometry.camera import Camera
+from core.tone import DEVELOPED, ToneMap
 
 MIN_HEIGHT = 2
 
@@ -46,7 +47,8 @@ class Panorama:
         level_from_world: (3, 3) rotation that makes gravity point along +y; the identity for a level photograph.
         heading: Compass bearing of the picture's centre in radians, clockwise from north; None when unknown.
         initial_view: The first view, in the world frame.
-        radiance: (H, W, 3) linear float32 when the file held high dynamic range; None otherwise.
+        radiance: (H, W, 3) linear float32 when the file held more than 8 bits per channel; None otherwise.
+        tone: How `radiance` became `rgb`, which is what models see.
         path: Where it came from; None for a picture that was made in memory.
         notes: Sentences about what was assumed of the picture and what its metadata says that was ignored.
 
@@ -61,6 +63,7 @@ class Panorama:
     heading: float | None = None
     initial_view: Camera = DEFAULT_VIEW
     radiance: NDArray[np.float32] | None = None
+    tone: ToneMap = DEVELOPED
     path: Path | None = None
     notes: tuple[str, ...] = ()
 

@@ -175,7 +175,7 @@ def run_batch(
     model: PanoramaModel | None = None
     for path, reason in batch.skipped:
         can_be_opened = reason in (LABEL, EXPORT)
-        hint = "" if can_be_opened else ", which cannot be opened; convert it to JPEG, PNG, TIFF or WebP first"
+        hint = "" if can_be_opened else ", which cannot be opened; convert it to JPEG, PNG or TIFF first"
         console.say(f"Skipped a {reason}{hint}: {path}")
         console.event("skipped", file=str(path), reason=reason)
     for item in batch.items:

@@ -9,19 +9,16 @@ from pathlib import Path
 
 from core.errors import UnsupportedImage
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif", ".hif", ".hdr", ".exr"}
+)
 """Suffixes of the formats that can be opened, in lower case."""
 
 FOREIGN_SUFFIXES = {
     ".bmp": "BMP",
     ".gif": "GIF",
-    ".avif": "AVIF",
-    ".heic": "HEIC",
-    ".heif": "HEIC",
     ".jxl": "JPEG XL",
     ".jp2": "JPEG 2000",
-    ".hdr": "Radiance HDR",
-    ".exr": "OpenEXR",
     ".psd": "Photoshop",
     ".tga": "TGA",
     ".dng": "raw",

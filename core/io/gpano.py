@@ -189,6 +189,21 @@ def parse_gpano(packet: bytes) -> GPano:
     )
 
 
+def gpano_of_part(gpano: GPano, *, size: tuple[int, int], full: tuple[int, int], at: tuple[int, int]) -> GPano:
+    """The same with another part of the sphere, which the container of a picture names instead of its metadata.
+
+    Args:
+        gpano: What else is known.
+        size: (height, width) of the part.
+        full: (height, width) of the sphere.
+        at: (top, left) of the part.
+    """
+    tags = CropTags(*size, *full, *at)
+    notes: list[str] = []
+    crop, problem = _crop(tags, notes)
+    return replace(gpano, crop=crop, crop_tags=tags, crop_problem=problem, notes=(*gpano.notes, *notes))
+
+
 def _tags(packet: bytes) -> dict[str, str]:
     """GPano tags by name, the first of each; no entity is ever expanded because no document type is accepted.
 

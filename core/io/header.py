@@ -13,11 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import ExifTags, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    ExifTags,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from core.errors import UnsupportedImage
-from core.io.gpano import GPano, read_gpano
+from core.io.deep import UnknownPixels
+from core.io.gpano import GPano, parse_gpano, read_gpano
 from core.io.icc import srgb_transform
+from core.io.light import Light, open_deep_png, open_deep_tiff, open_exr, open_hdr
+from core.progress import Cancelled, Progress
 
 MODES = frozenset({"1", "L", "P", "LA", "PA", "RGB", "RGBX", "RGBA", "CMYK", "YCbCr"})
 """Pillow's names of the pixel formats with 8 bits per channel that can be turned into sRGB."""
@@ -32,11 +46,15 @@ class _TiffImageFile(TiffImagePlugin.TiffImageFile):
         super().load_prepare()
 
 
+FORMATS = "JPEG, PNG, TIFF, WebP, AVIF, HEIC, Radiance HDR or OpenEXR"
+"""What can be opened, for a sentence."""
+
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "TIFF": _TiffImageFile,
     "WebP": WebPImagePlugin.WebPImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
 }
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -45,21 +63,24 @@ _SIGNATURES = (
     (b"MM\x00*", "TIFF"),
     (b"II+\x00", "TIFF"),
     (b"MM\x00+", "TIFF"),
+    (b"#?RADIANCE", "HDR"),
+    (b"#?RGBE", "HDR"),
+    (b"v/1\x01", "EXR"),
 )
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
+}
+"""First brands of ISO media files that hold a picture."""
 _FOREIGN_SIGNATURES = (
     (0, b"GIF8", "a GIF picture"),
     (0, b"BM", "a BMP picture"),
-    (0, b"#?R", "a Radiance HDR picture, which is not supported yet"),
-    (0, b"v/1\x01", "an OpenEXR picture, which is not supported yet"),
     (0, b"8BPS", "a Photoshop document"),
     (0, b"%PDF", "a PDF document"),
     (0, b"PK\x03\x04", "a ZIP archive"),
     (0, b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
     (0, b"\xff\x0a", "a JPEG XL picture"),
     (4, b"JXL ", "a JPEG XL picture"),
-    (4, b"ftypavif", "an AVIF picture"),
-    (4, b"ftyphei", "a HEIC picture"),
-    (4, b"ftypmif1", "a HEIC picture"),
     (4, b"ftyp", "a video"),
 )
 _CAUSES = {
@@ -69,9 +90,10 @@ _CAUSES = {
     errno.EACCES: "The picture may not be read; change its permissions",
     errno.EPERM: "The picture may not be read; change its permissions",
 }
-_TIFF_BITS_PER_SAMPLE = 258
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1}
 _WEBP_DECODER_BYTES = 8
+_VIDEO_DECODER_BYTES = 12
+"""AVIF and HEIC: planes of up to 16 bits and what is turned into RGB."""
 _PROGRESSIVE_JPEG_BYTES = 6
 
 
@@ -81,8 +103,8 @@ class ImageHeader:
 
     Attributes:
         path: The file.
-        format: 'JPEG', 'PNG', 'TIFF' or 'WebP', by its content.
-        mode: Pillow's name of its pixel format: 'RGB', 'L', 'CMYK', ...
+        format: 'JPEG', 'PNG', 'TIFF', 'WebP', 'AVIF', 'HEIC', 'HDR' or 'EXR', by its content.
+        mode: Pillow's name of its pixel format, 'RGB', 'L', 'CMYK', ..., or the kind of deeper values, 'RGB 16', ...
         height: Rows as it is shown, that is, after its orientation is applied.
         width: Columns as it is shown.
         orientation: EXIF orientation, 1 to 8, that has still to be applied to the stored pixels.
@@ -90,6 +112,8 @@ class ImageHeader:
         gpano: What it says about the sphere.
         needed_bytes: Memory that decoding it to RGB takes at its peak.
         is_progressive: True for a JPEG that is stored in several passes.
+        is_deep: It holds more than 8 bits per channel and becomes linear light first.
+        is_measured: That light is of any brightness; it has not been developed.
     """
 
     path: Path
@@ -102,6 +126,8 @@ class ImageHeader:
     gpano: GPano
     needed_bytes: int
     is_progressive: bool = False
+    is_deep: bool = False
+    is_measured: bool = False
 
 
 def read_header(path: str | os.PathLike[str]) -> ImageHeader:
@@ -119,14 +145,39 @@ class OpenPicture:
 
     Attributes:
         header: What it says.
-        image: Pillow's handle, valid inside the `open_picture` block.
         data_offset: Where the compressed pixels of a JPEG begin in the file.
     """
 
-    def __init__(self, header: ImageHeader, image: ImageFile.ImageFile, data_offset: int) -> None:
+    def __init__(
+        self,
+        header: ImageHeader,
+        *,
+        image: ImageFile.ImageFile | None = None,
+        light: Light | None = None,
+        offset: int = 0,
+    ) -> None:
         self.header = header
-        self.image = image
-        self.data_offset = data_offset
+        self.data_offset = offset
+        self._image = image
+        self._light = light
+
+    @property
+    def image(self) -> ImageFile.ImageFile:
+        """Pillow's handle of a picture that is not deep, valid inside the `open_picture` block."""
+        if self._image is None:
+            raise ValueError("a deep picture has light, no image")
+        return self._image
+
+    def light(self, progress: Progress) -> NDArray[np.float32]:
+        """(h, w, 3) linear sRGB of a deep picture, as it is stored: its orientation is still to be applied.
+
+        Raises:
+            UnsupportedImage: The file is damaged, incomplete, or memory is short.
+        """
+        if self._light is None:
+            raise ValueError("a picture of 8 bits has an image, no light")
+        with _sentences(self.header.path):
+            return self._light.read(progress)
 
     def load(self) -> None:
         """Decode the pixels into `image`.
@@ -142,8 +193,8 @@ class OpenPicture:
 def open_picture(path: str | os.PathLike[str]) -> Iterator[OpenPicture]:
     """Open a picture and read its header.
 
-    Pillow's plug-in for the format found is used directly: only four formats can be reached, and Pillow's own limit on
-    the number of pixels, a global of the process, is neither needed nor touched.
+    Pillow's plug-in for the format found is used directly: only the formats named here can be reached,
+    and Pillow's own limit on the number of pixels, a global of the process, is neither needed nor touched.
 
     Raises:
         UnsupportedImage: There is no such file, it cannot be read, or it is not a picture that can be opened.
@@ -154,13 +205,75 @@ def open_picture(path: str | os.PathLike[str]) -> Iterator[OpenPicture]:
             _check_is_file(file)
             stream = stack.enter_context(file.open("rb"))
             name = _format(stream, file)
-            gpano = read_gpano(stream)
-            stream.seek(0)
-            image = stack.enter_context(contextlib.closing(_PLUGINS[name](stream)))
-            data_offset = stream.tell()
-            _check_depth(image, name, file)
-            header = _header(image, name, file, gpano)
-        yield OpenPicture(header, image, data_offset)
+            picture = _open_light(stream, name, file) or _open_image(stack, stream, name, file)
+        yield picture
+
+
+def _open_light(stream: BinaryIO, name: str, file: Path) -> OpenPicture | None:
+    """A picture of a format that is always deep, or a deep TIFF; None for any other."""
+    size = file.stat().st_size
+    light = None
+    if name == "HDR":
+        light = open_hdr(stream, size)
+    elif name == "EXR":
+        light = open_exr(stream, file)
+    elif name == "TIFF":
+        light = open_deep_tiff(stream, size)
+    if light is None:
+        return None
+    return OpenPicture(_light_header(light, name, file, light.gpano or read_gpano(stream)), light=light)
+
+
+def _open_image(stack: contextlib.ExitStack, stream: BinaryIO, name: str, file: Path) -> OpenPicture:
+    """A picture that Pillow opens; the stack closes it."""
+    gpano = read_gpano(stream)
+    stream.seek(0)
+    image = stack.enter_context(contextlib.closing(_plugin(name, file)(stream)))
+    offset = stream.tell()
+    packet = image.info.get("xmp") if name in ("AVIF", "HEIC") else None
+    gpano = parse_gpano(packet) if isinstance(packet, bytes) else gpano
+    if name == "PNG":
+        light = open_deep_png(image, stream, file.stat().st_size, _orientation(image))
+        if light is not None:
+            return OpenPicture(_light_header(light, name, file, gpano), light=light)
+    if image.mode not in MODES:
+        raise UnsupportedImage(f"Expected colours in RGB, grey or CMYK, got {image.mode}; save it as RGB: {file}")
+    return OpenPicture(_header(image, name, file, gpano), image=image, offset=offset)
+
+
+def _plugin(name: str, file: Path) -> type[ImageFile.ImageFile]:
+    """Pillow's reader of a format.
+
+    Raises:
+        UnsupportedImage: The library behind it is not installed.
+    """
+    if name == "HEIC":
+        try:
+            from pillow_heif import HeifImageFile
+        except ImportError as error:
+            raise UnsupportedImage(
+                f"HEIC pictures need the package pillow-heif; install it with pip, or save the picture as JPEG: {file}"
+            ) from error
+        plugin: type[ImageFile.ImageFile] = HeifImageFile
+        return plugin
+    return _PLUGINS[name]
+
+
+def _light_header(light: Light, name: str, file: Path, gpano: GPano) -> ImageHeader:
+    height, width = (light.height, light.width) if light.orientation < 5 else (light.width, light.height)
+    return ImageHeader(
+        path=file,
+        format=name,
+        mode=light.mode,
+        height=height,
+        width=width,
+        orientation=light.orientation,
+        icc_profile=light.icc_profile,
+        gpano=gpano,
+        needed_bytes=light.needed_bytes,
+        is_deep=True,
+        is_measured=light.is_measured,
+    )
 
 
 @contextmanager
@@ -168,8 +281,10 @@ def _sentences(file: Path) -> Iterator[None]:
     """Turn whatever a broken file makes the decoders raise into a sentence."""
     try:
         yield
-    except UnsupportedImage:
+    except (UnsupportedImage, Cancelled):
         raise
+    except UnknownPixels as error:
+        raise UnsupportedImage(f"Expected a picture that can be shown, but {error}: {file}") from error
     except MemoryError as error:
         raise UnsupportedImage(
             f"There is not enough memory to open this picture; use a smaller copy: {file}"
@@ -178,7 +293,7 @@ def _sentences(file: Path) -> Iterator[None]:
         # Pillow's plug-ins raise nearly anything on damaged files: SyntaxError, struct.error, zlib.error, KeyError, ...
         cause = _CAUSES.get(error.errno or 0) if isinstance(error, OSError) else None
         if cause is None:
-            cause = f"Expected a complete JPEG, PNG, TIFF or WebP picture, got a damaged one ({_short(error)})"
+            cause = f"Expected a complete picture, got a damaged one ({_short(error)})"
             cause += "; copy it again from its source"
         raise UnsupportedImage(f"{cause}: {file}") from error
 
@@ -206,24 +321,10 @@ def _format(stream: BinaryIO, file: Path) -> str:
             return name
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "WebP"
+    if start[4:8] == b"ftyp" and start[8:12] in _BRANDS:
+        return _BRANDS[start[8:12]]
     found = next((what for at, mark, what in _FOREIGN_SIGNATURES if start.startswith(mark, at)), "something else")
-    raise UnsupportedImage(f"Expected a JPEG, PNG, TIFF or WebP picture, got {found}; convert it first: {file}")
-
-
-def _check_depth(image: ImageFile.ImageFile, name: str, file: Path) -> None:
-    """Refuse what has more than 8 bits per channel instead of losing them silently."""
-    bits = 8
-    if name == "PNG" and any("16" in str(tile.args) for tile in image.tile):
-        bits = 16
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        bits = max(image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (1,)))
-    if bits > 8 or image.mode.startswith(("I", "F")):
-        raise UnsupportedImage(
-            f"Expected 8 bits per channel, got {max(bits, 16)}, which is not supported yet; "
-            f"save the picture with 8 bits: {file}"
-        )
-    if image.mode not in MODES:
-        raise UnsupportedImage(f"Expected colours in RGB, grey or CMYK, got {image.mode}; save it as RGB: {file}")
+    raise UnsupportedImage(f"Expected a {FORMATS} picture, got {found}; convert it first: {file}")
 
 
 def _header(image: ImageFile.ImageFile, name: str, file: Path, gpano: GPano) -> ImageHeader:
@@ -276,4 +377,7 @@ def _needed_bytes(image: ImageFile.ImageFile, name: str, file_bytes: int, *, is_
     if name == "WebP":
         held = 2 * file_bytes
         per_pixel += _WEBP_DECODER_BYTES
+    if name in ("AVIF", "HEIC"):
+        held = 2 * file_bytes
+        per_pixel += _VIDEO_DECODER_BYTES
     return image.width * image.height * per_pixel + held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -17,10 +18,13 @@ from core.io.memory import default_memory_budget, format_bytes
 from core.io.placement import Assume, Placement, place
 from core.panorama import Panorama
 from core.progress import Progress, silent
+from core.tone import DEVELOPED, exposure_of
 
 __all__ = ["Assume", "ImageHeader", "read_header", "read_panorama", "read_preview"]
 
 Pixels = NDArray[np.uint8]
+Light = NDArray[np.float32]
+Value = TypeVar("Value", bound=np.generic)
 
 MOST_CV2_PIXELS = 1 << 30
 """OpenCV decodes no larger picture; Pillow does."""
@@ -29,6 +33,8 @@ _RESAMPLED_BYTES = 6
 """Per pixel of a picture that is resampled: columns first, then rows."""
 _SPHERE_BYTES = 4
 """Per pixel of the full sphere when the picture is only a part of it: three colours and the mask."""
+_LIGHT_BYTES = 12
+"""Per pixel of linear light."""
 _END_OF_JPEG = b"\xff\xd9"
 _SEARCHED_BYTES = 1 << 16
 
@@ -42,10 +48,12 @@ def read_panorama(
 ) -> Panorama:
     """A picture file as a panorama on the full sphere, in sRGB and upright.
 
-    A partial panorama is placed where its metadata says, pixel for pixel, black and not `valid` elsewhere.
+    A partial panorama is placed where its metadata says, pixel for pixel, black and not `valid` elsewhere. A picture
+    of more than 8 bits has its `radiance`, too; its `rgb`, which models see, is developed by `core.tone`: whole
+    numbers of 16 bits are only rounded, light that was measured is exposed by the median of its luminance.
 
     Args:
-        path: A JPEG, PNG, TIFF or WebP file with 8 bits per channel.
+        path: A JPEG, PNG, TIFF, WebP, AVIF, HEIC, Radiance HDR or OpenEXR file.
         assume: What a picture that is not 2:1 and says nothing is; see `core.io.placement.place`.
         memory_budget: Bytes that opening may take at its peak; by default a share of what the machine has free.
         progress: Called with the rows that are decoded.
@@ -58,7 +66,7 @@ def read_panorama(
         header = picture.header
         placement = place(header, assume)
         _check_budget(header, placement, header.needed_bytes, memory_budget)
-        rgb = _decode(picture, progress)
+        rgb = _decode_light(picture, progress) if header.is_deep else _decode(picture, progress)
     return _panorama(rgb, header, placement)
 
 
@@ -95,7 +103,7 @@ def read_preview(
             reduction = header.width * header.height // max(picture.image.width * picture.image.height, 1)
             needed = needed if header.is_progressive else needed // max(reduction, 1)
         _check_budget(header, placement, needed, memory_budget, sphere)
-        rgb = _decode(picture, silent)
+        rgb = _decode_light(picture, silent) if header.is_deep else _decode(picture, silent)
     return _panorama(rgb, header, placement)
 
 
@@ -105,9 +113,11 @@ def _check_budget(
     """Refuse before decoding what would not fit; `sphere` is the picture's own where `placement` is a smaller one."""
     told = sphere or placement
     if not placement.is_whole:
-        needed += placement.full_height * placement.full_width * _SPHERE_BYTES
+        needed += (
+            placement.full_height * placement.full_width * (_SPHERE_BYTES + (_LIGHT_BYTES if header.is_deep else 0))
+        )
     if (placement.height, placement.width) != (header.height, header.width):
-        needed += placement.height * placement.width * _RESAMPLED_BYTES
+        needed += placement.height * placement.width * (_RESAMPLED_BYTES + (2 * _LIGHT_BYTES if header.is_deep else 0))
     allowed = default_memory_budget() if budget is None else budget
     if needed > allowed:
         raise UnsupportedImage(
@@ -177,7 +187,19 @@ def _decode_plain_jpeg(picture: OpenPicture, progress: Progress) -> Pixels:
     return rgb
 
 
-def _as_stored(shown: Pixels, orientation: int) -> Pixels:
+def _decode_light(picture: OpenPicture, progress: Progress) -> Light:
+    """(H, W, 3) linear sRGB, upright."""
+    stored = picture.light(progress)
+    orientation = picture.header.orientation
+    if orientation == 1:
+        return stored
+    height, width = stored.shape[:2]
+    shown = np.empty((height, width, 3) if orientation < 5 else (width, height, 3), np.float32)
+    _as_stored(shown, orientation)[:] = stored
+    return shown
+
+
+def _as_stored(shown: NDArray[Value], orientation: int) -> NDArray[Value]:
     """A view of the upright picture whose rows are those of the file; orientations as in EXIF 2.3, table 8."""
     views = {
         2: shown[:, ::-1],
@@ -202,13 +224,13 @@ def _strip_to_srgb(strip: Image.Image, transform: ImageCms.ImageCmsTransform | N
     return rgb if alpha is None else ((rgb * alpha + 127) // 255).astype(np.uint8)
 
 
-def _panorama(rgb: Pixels, header: ImageHeader, placement: Placement) -> Panorama:
-    """The picture on its sphere, with the pose and the first view that it asks for."""
+def _panorama(rgb: Pixels | Light, header: ImageHeader, placement: Placement) -> Panorama:
+    """The picture on its sphere, developed where it is light, with the pose and the first view that it asks for."""
     if rgb.shape[:2] != (placement.height, placement.width):
         rgb = _resample(rgb, placement)
     valid = None
     if not placement.is_whole:
-        sphere = np.zeros((placement.full_height, placement.full_width, 3), np.uint8)
+        sphere = np.zeros((placement.full_height, placement.full_width, 3), rgb.dtype)
         valid = np.zeros(sphere.shape[:2], np.bool_)
         rows = slice(placement.top, placement.top + placement.height)
         first = min(placement.width, placement.full_width - placement.left)
@@ -219,27 +241,39 @@ def _panorama(rgb: Pixels, header: ImageHeader, placement: Placement) -> Panoram
             sphere[rows, target] = rgb[:, source]
             valid[rows, target] = True
         rgb, valid = sphere, None if placement.shows_everything else valid
+    radiance, tone, told = None, DEVELOPED, ""
+    if header.is_deep:
+        radiance = np.asarray(rgb, np.float32)
+        if header.is_measured:
+            tone = exposure_of(radiance, valid)
+            told = (
+                f"The light is developed with a gain of {tone.gain:.4g}, which makes its median luminance 18 % grey; "
+                "models see it so."
+            )
+        rgb = tone.develop(radiance)
     return Panorama(
-        rgb=rgb,
+        rgb=np.asarray(rgb, np.uint8),
         valid=valid,
         level_from_world=header.gpano.level_from_world,
         heading=header.gpano.pose_heading,
         initial_view=placement.first_view(header.gpano),
+        radiance=radiance,
+        tone=tone,
         path=header.path,
-        notes=(*header.gpano.notes, *placement.notes),
+        notes=(*header.gpano.notes, *placement.notes, *([told] if told else [])),
     )
 
 
-def _resample(rgb: Pixels, placement: Placement) -> Pixels:
+def _resample(rgb: NDArray[Any], placement: Placement) -> NDArray[Any]:
     """The picture at the size that its placement gives it: area means where it shrinks, linear where it grows."""
     height, width = placement.height, placement.width
     if placement.is_whole and width > rgb.shape[1]:
         # Columns go on across the seam, which OpenCV does not know; some rows at a time, for the sake of memory.
-        wide = np.empty((rgb.shape[0], width, 3), np.uint8)
+        wide = np.empty((rgb.shape[0], width, 3), rgb.dtype)
         for top in range(0, rgb.shape[0], _STRIP_ROWS):
             strip = rgb[top : top + _STRIP_ROWS]
             wide[top : top + _STRIP_ROWS] = resize_erp(strip, len(strip), width)
         rgb = wide
     is_smaller = height <= rgb.shape[0] and width <= rgb.shape[1]
     resized = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
-    return np.asarray(resized, np.uint8)
+    return np.asarray(resized, rgb.dtype)

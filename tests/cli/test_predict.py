@@ -99,7 +99,7 @@ def test_folders_keep_their_sub_paths_and_labels_are_skipped_with_a_line(tmp_pat
 @pytest.mark.parametrize("json_log", [False, True])
 def test_pictures_of_other_kinds_are_skipped_with_a_line_each(tmp_path, in_process, capsys, json_log):
     photo(tmp_path / "in/a.jpg")
-    others = ("b.bmp", "sub/c.GIF", "d.avif", "e.heic", "a.hdr", "f.exr")
+    others = ("b.bmp", "sub/c.GIF", "d.jxl", "e.jp2", "a.insp", "f.psd")
     for name in (*others, ".g.bmp", "notes.txt", "a.depth.exr"):
         (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"whatever")

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from picture_files import FORMATS, SUFFIX, crop_tags, encode, noise, save, smooth, xmp_attributes, xmp_elements
 from PIL import Image
 
@@ -72,11 +73,11 @@ def test_a_file_that_may_not_be_read_is_a_sentence(tmp_path):
         (b"\x00" * 1000, "something else"),
         (b"GIF89a" + b"\x00" * 50, "GIF"),
         (b"BM" + b"\x00" * 50, "BMP"),
-        (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n", "HDR picture, which is not supported yet"),
-        (b"v/1\x01\x02\x00\x00\x00", "OpenEXR picture, which is not supported yet"),
+        (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n", "it does not say its size"),
+        (b"v/1\x01\x02\x00\x00\x00", "its header does not end"),
         (b"%PDF-1.7", "PDF"),
-        (b"\x00\x00\x00\x18ftypavif\x00\x00", "AVIF"),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00", "HEIC"),
+        (b"\x00\x00\x00\x18ftypavif\x00\x00", "damaged"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00", "damaged"),
         (b"\x00\x00\x00\x18ftypisom\x00\x00", "video"),
         (b"PK\x03\x04", "ZIP"),
         (b"\xff", "something else"),
@@ -199,18 +200,11 @@ def test_a_bomb_that_unpacks_a_thousandfold_is_refused_before_it_does(tmp_path):
     assert read_panorama(path, memory_budget=10**9).width == 12_000
 
 
-@pytest.mark.parametrize(("kind", "mode"), [("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "F"), ("TIFF", "I")])
-def test_more_than_eight_bits_are_refused_and_not_lost(tmp_path, kind, mode):
-    dtype = {"I;16": np.uint16, "F": np.float32, "I": np.int32}[mode]
-    path = save(tmp_path, Image.fromarray(np.zeros((20, 40), dtype)), kind)
-    assert "8 bits per channel, got" in sentence(path, opener=read_header)
-
-
-def test_sixteen_bit_colours_are_refused_and_not_lost(tmp_path):
-    path = tmp_path / "deep.png"
-    for colour in (0, 2, 4, 6):
-        path.write_bytes(png_header(40, 20, depth=16, colour=colour))
-        assert "got 16, which is not supported yet" in sentence(path, opener=read_header)
+@pytest.mark.parametrize(("dtype", "bits"), [(np.int32, 32), (np.int16, 16)])
+def test_whole_numbers_that_are_no_colours_are_refused(tmp_path, dtype, bits):
+    path = save(tmp_path, Image.fromarray(np.zeros((20, 40), np.int32)), "TIFF")
+    tifffile.imwrite(path, np.zeros((20, 40), dtype))
+    assert f"it has {bits} bits per channel" in sentence(path, opener=read_header)
 
 
 def test_other_colour_spaces_are_named(tmp_path):

@@ -114,5 +114,5 @@ def test_the_folder_stays_as_it_was_given(tmp_path, monkeypatch):
 def test_every_photo_of_the_real_folders_is_listed_and_no_label():
     listing = list_panoramas(SHARED / "data")
     assert len(listing.panoramas) > 80
-    assert all(p.suffix == ".jpg" for p in listing.panoramas)
+    assert all(p.suffix in (".jpg", ".hdr") for p in listing.panoramas)
     assert {p.name for p in listing.skipped} >= {"03_lebombo.semantic.png", "04_library.instances.png"}

@@ -1,0 +1,210 @@
+"""PNG and TIFF pictures with more than 8 bits per channel, and what their colour profiles make of them.
+
+Whole numbers of 16 bits are a developed picture in more steps, in sRGB or as their profile says; 32-bit floats are
+linear light.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import TiffImagePlugin
+
+from core.tone import srgb_table
+
+LEVELS = 1 << 16
+# Linear sRGB from the profile connection space of ICC profiles, XYZ under D50: the inverse of sRGB's own columns
+# (ICC profile sRGB2014.icc).
+_RGB_FROM_PCS = np.linalg.inv([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+_INVISIBLE = 2 / 255
+
+
+class DeepError(Exception):
+    """The pixels cannot be read; the message says why in a few words."""
+
+
+class UnknownPixels(Exception):
+    """The file is whole, and its pixels are of a kind that cannot be shown; the message says why and what to do."""
+
+
+def tiff_directory(stream: BinaryIO) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """The tags of the first picture of a classic or a big TIFF, none of its pixels."""
+    stream.seek(0)
+    start = stream.read(8)
+    if start[2:3] == b"\x2b" or start[3:4] == b"\x2b":
+        start += stream.read(8)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(start)
+    stream.seek(tags.next)
+    tags.load(stream)
+    return tags
+
+
+def decode(data: bytes, height: int, width: int) -> NDArray[Any]:
+    """The stored pixels of a file of 16-bit whole numbers or 32-bit floats.
+
+    Args:
+        data: The file.
+        height: Rows that its header speaks of.
+        width: Columns of the same.
+
+    Returns:
+        (height, width, 1, 3 or 4) uint16 or float32: grey, RGB or RGBA.
+
+    Raises:
+        DeepError: It is damaged or incomplete.
+    """
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+    if pixels is None or pixels.shape[:2] != (height, width) or pixels.dtype not in (np.uint16, np.float32):
+        raise DeepError("its pixels are damaged or incomplete")
+    if pixels.ndim == 2:
+        return pixels[..., None]
+    if pixels.shape[2] not in (3, 4):
+        raise DeepError("its pixels are neither grey nor RGB")
+    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    return np.asarray(cv2.cvtColor(pixels, code, dst=pixels))
+
+
+def linear_light(pixels: NDArray[Any], profile: Profile | None, *, is_premultiplied: bool) -> NDArray[np.float32]:
+    """Linear sRGB of stored pixels, over black where they are transparent.
+
+    Args:
+        pixels: (h, w, 1, 3 or 4) as from `decode`.
+        profile: What whole numbers mean; sRGB when None.
+        is_premultiplied: Colours were laid over black already.
+
+    Returns:
+        (h, w, 3).
+    """
+    height, width, channels = pixels.shape
+    light = np.empty((height, width, 3), np.float32)
+    for stored, row in zip(pixels, light, strict=True):
+        colours = stored[:, :3]
+        if channels == 4 and not is_premultiplied:
+            if colours.dtype == np.uint16:
+                product = colours.astype(np.uint64) * stored[:, 3:]
+                colours = ((product + LEVELS // 2 - 1) // (LEVELS - 1)).astype(np.uint16)
+            else:
+                colours = colours * stored[:, 3:]
+        if colours.dtype == np.float32:
+            row[:] = np.nan_to_num(colours, nan=0.0, posinf=3e38, neginf=0.0)
+        elif profile is None:
+            row[:] = srgb_table(LEVELS)[colours]
+        else:
+            row[:] = profile.linear(colours)
+    return light
+
+
+class Profile:
+    """An ICC profile of the kind matrix and curves, which all RGB and grey working spaces are, at full depth.
+
+    Source: ICC.1:2010, 8.3, 10.5 (curveType) and 10.15 (parametricCurveType).
+    """
+
+    def __init__(self, curves: NDArray[np.float32], matrix: NDArray[np.float32] | None) -> None:
+        """Make it.
+
+        Args:
+            curves: (channels, 65536) linear light of each level.
+            matrix: (3, 3) to linear sRGB; None for grey.
+        """
+        self._curves = curves
+        self._matrix = matrix
+
+    @classmethod
+    def parse(cls, data: bytes, channels: int) -> Profile | None:
+        """The profile of a picture with this many colours, 1 or 3.
+
+        Returns:
+            None when it is damaged, of another kind or for another kind of pixel, or when it is sRGB: nothing is done.
+        """
+        try:
+            profile = cls._parse(data, channels)
+        except (struct.error, ValueError, KeyError, OverflowError):
+            return None
+        probe = np.linspace(0, LEVELS - 1, 256).astype(np.uint16)
+        grey = np.repeat(probe[:, None], channels, axis=1)
+        mixed = np.stack([probe, probe[::-1], np.roll(probe, 100)], axis=1)[:, :channels]
+        for colours in (grey, mixed):
+            light = profile.linear(colours)
+            if not np.isfinite(light).all():
+                return None
+            moved = _perceived(light) - colours / (LEVELS - 1.0)
+            if np.abs(moved).max() > _INVISIBLE:
+                return profile
+        return None
+
+    def linear(self, colours: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """(..., 3) linear sRGB of (..., 1 or 3) levels."""
+        light = np.stack([curve[colours[..., c]] for c, curve in enumerate(self._curves)], axis=-1)
+        return light if self._matrix is None else light @ self._matrix.T
+
+    @classmethod
+    def _parse(cls, data: bytes, channels: int) -> Profile:
+        if data[36:40] != b"acsp" or data[20:24] != b"XYZ " or data[16:20] != (b"RGB " if channels == 3 else b"GRAY"):
+            raise ValueError
+        (count,) = struct.unpack_from(">I", data, 128)
+        tags = {}
+        for number in range(min(count, 100)):
+            name, offset, size = struct.unpack_from(">4sII", data, 132 + 12 * number)
+            tags[name] = data[offset : offset + size]
+        if b"A2B0" in tags:
+            raise ValueError
+        letters = "rgb" if channels == 3 else "k"
+        curves = np.stack([_curve(tags[f"{letter}TRC".encode()]) for letter in letters])
+        if channels == 1:
+            return cls(curves, None)
+        columns = [struct.unpack_from(">3i", tags[f"{letter}XYZ".encode()], 8) for letter in letters]
+        matrix = _RGB_FROM_PCS @ (np.array(columns).T / 65536)
+        return cls(curves, matrix.astype(np.float32))
+
+
+def _perceived(light: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Encoded by sRGB, from 0 to 1."""
+    clipped = np.clip(light.astype(np.float64), 0, 1)
+    return np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
+
+
+def _curve(tag: bytes) -> NDArray[np.float32]:
+    """(65536,) linear light of a curve."""
+    x = np.arange(LEVELS) / (LEVELS - 1)
+    if tag[:4] == b"curv":
+        (count,) = struct.unpack_from(">I", tag, 8)
+        if count == 0:
+            return x.astype(np.float32)
+        entries = np.frombuffer(tag, ">u2", count, 12)
+        if count == 1:
+            return (x ** (float(entries[0]) / 256)).astype(np.float32)
+        return np.interp(x, np.arange(count) / (count - 1), entries / 65535.0).astype(np.float32)
+    if tag[:4] != b"para":
+        raise ValueError
+    (kind,) = struct.unpack_from(">H", tag, 8)
+    gamma, a, b, c, d, e, f = _parameters(tag, kind)
+    with np.errstate(all="ignore"):
+        curved = np.maximum(a * x + b, 0) ** gamma + e
+    return np.where(x >= d, curved, c * x + f).astype(np.float32)
+
+
+def _parameters(tag: bytes, kind: int) -> tuple[float, ...]:
+    """g, a, b, c, d, e, f of ``(a x + b)^g + e`` from d on, and ``c x + f`` below it."""
+    count = (1, 3, 4, 5, 7)[kind] if kind < 5 else 0
+    if not count:
+        raise ValueError
+    g, a, b, c, d, e, f = ([value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12)] + [0.0] * 6)[:7]
+    if kind == 0:
+        return g, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    if kind in (1, 2):
+        # Below -b / a the curve is constant: 0, or c.
+        start = -b / a if a else 0.0
+        return g, a, b, 0.0, start, (c if kind == 2 else 0.0), (c if kind == 2 else 0.0)
+    return g, a, b, c, d, e, f
