@@ -21,6 +21,10 @@ class ModelUnavailable(PanoError):
     """A model that cannot be loaded or run here."""
 
 
+class DeviceFull(ModelUnavailable):
+    """A device with too little free memory for what was to run at once; less of it may fit."""
+
+
 class ExportError(PanoError):
     """A file that could not be written; what was there before is untouched."""
 

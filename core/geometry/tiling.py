@@ -12,10 +12,20 @@ ICOSAHEDRON_FOV = 2 * math.acos(math.sqrt((5 + 2 * math.sqrt(5)) / 15))
 vertex to the middle of a face."""
 
 
-def cube_tiles(size: int) -> tuple[Camera, ...]:
-    """The 6 faces of a cube, `size` pixels square: front, right, back, left, up, down; they meet without overlap."""
+def cube_tiles(size: int, fov_x: float = QUARTER) -> tuple[Camera, ...]:
+    """The 6 faces of a cube, `size` pixels square: front, right, back, left, up, down.
+
+    Args:
+        size: Pixels along each side.
+        fov_x: Radians; at a quarter turn the faces meet, beyond it they overlap.
+
+    Raises:
+        ValueError: The field of view leaves gaps.
+    """
+    if fov_x < QUARTER - 1e-12:
+        raise ValueError(f"6 tiles cover the sphere from fov_x = {QUARTER:.4f} rad on, got {fov_x}")
     around = [(yaw * QUARTER, 0.0) for yaw in (0, 1, 2, -1)]
-    return tuple(_square(yaw, pitch, QUARTER, size) for yaw, pitch in (*around, (0.0, QUARTER), (0.0, -QUARTER)))
+    return tuple(_square(yaw, pitch, fov_x, size) for yaw, pitch in (*around, (0.0, QUARTER), (0.0, -QUARTER)))
 
 
 def icosahedron_tiles(size: int, fov_x: float = QUARTER) -> tuple[Camera, ...]:

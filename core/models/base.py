@@ -47,6 +47,17 @@ class HeadingModel(PanoramaModel, Protocol):
 
 
 @runtime_checkable
+class PartialModel(PanoramaModel, Protocol):
+    """A model that leaves out what a partial photograph did not see."""
+
+    def predict_part(
+        self, rgb: NDArray[np.uint8], valid: NDArray[np.bool_], *, progress: Progress = silent
+    ) -> Prediction:
+        """As `predict`, with `valid` (H, W) False where there is nothing in the picture."""
+        ...
+
+
+@runtime_checkable
 class RawModel(PanoramaModel, Protocol):
     """A model whose network can be looked at without anything before or behind it."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from core.errors import ModelUnavailable
+from core.errors import DeviceFull, ModelUnavailable
 
 
 def pick_device(choice: str) -> str:
@@ -37,7 +37,7 @@ def inference_on(device: str) -> Iterator[None]:
         device: Where, for the sentence.
 
     Raises:
-        ModelUnavailable: The device ran out of memory.
+        DeviceFull: The device ran out of memory.
     """
     import torch
 
@@ -45,7 +45,7 @@ def inference_on(device: str) -> Iterator[None]:
         with torch.inference_mode():
             yield
     except torch.OutOfMemoryError as error:
-        raise ModelUnavailable(
+        raise DeviceFull(
             f"Device {device} has too little free memory for this model; close other programs or choose cpu."
         ) from error
 

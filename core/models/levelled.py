@@ -14,7 +14,7 @@ from core.geometry.camera import rotation_from_angles
 from core.geometry.normals import turn_normals
 from core.geometry.warp import resize_erp, turn_erp
 from core.models import Size
-from core.models.base import HeadingModel, PanoramaModel, Task
+from core.models.base import HeadingModel, PanoramaModel, PartialModel, Task
 from core.models.upsample import upsample_prediction
 from core.panorama import Panorama
 from core.prediction import CAMERA_HEIGHTS, Prediction
@@ -54,7 +54,7 @@ def predict_panorama(
         shift = model.heading_shift(rgb)
         rgb = np.roll(rgb, shift, axis=1)
     estimated = stage(progress, 0.0, 0.5) if size == "full" else progress
-    prediction = model.predict(rgb, progress=estimated)
+    prediction = _predict(model, rgb, panorama, progress=estimated)
     if not panorama.is_level:
         prediction = _turned(prediction, level.T)
     if size == "full":
@@ -70,6 +70,16 @@ def predict_panorama(
         # Last, so that a height that is set later gives the same bits as one that is known from the beginning.
         prediction = rescale(prediction, camera_height)
     return replace(prediction, seconds=time.perf_counter() - started)
+
+
+def _predict(model: PanoramaModel, rgb: NDArray[np.uint8], panorama: Panorama, *, progress: Progress) -> Prediction:
+    """What a model says of the levelled picture, of whose holes it hears when it wants to."""
+    valid = panorama.valid
+    if valid is None or not isinstance(model, PartialModel):
+        return model.predict(rgb, progress=progress)
+    if not panorama.is_level:
+        valid = turn_erp(valid, panorama.level_from_world)
+    return model.predict_part(rgb, valid, progress=progress)
 
 
 def rescale(prediction: Prediction, camera_height: float) -> Prediction:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.geometry.camera import Camera
-from core.geometry.merge import merge_tiles
+from core.geometry.merge import merge_surfaces, merge_tiles
 from core.geometry.sphere import erp_rays
 from core.geometry.tiling import cube_tiles, icosahedron_tiles, zigzag_tiles
 from core.geometry.warp import camera_to_erp, erp_to_camera
@@ -129,3 +129,39 @@ def test_tiles_that_do_not_fit_their_cameras_are_refused(tiles, count):
 def test_labels_are_refused():
     with pytest.raises(TypeError, match="scores"):
         merge_tiles([np.zeros((8, 8), np.int16)], cube_tiles(8)[:1], 16, 32)
+
+
+def stripes(directions):
+    """Inverse range of a near pole in front of a far wall."""
+    directions = np.asarray(directions, np.float64)
+    return np.where(np.abs(directions[..., 0]) < 0.3, 1.0, 0.2)
+
+
+@pytest.mark.parametrize("size", [(64, 128), (65, 131), (150, 301)])
+def test_between_two_surfaces_no_third_one_arises(size):
+    cameras = icosahedron_tiles(80)
+    merged = merge_surfaces([stripes(camera.rays()).astype(np.float32) for camera in cameras], cameras, *size)
+    within = np.minimum(np.abs(merged - 1), np.abs(merged - 0.2))
+    # Where a pixel of the panorama holds several of the tiles, it is their mean.
+    assert (within > 0.02).mean() < (0.03 if size[0] == 150 else 0.12)
+    rays = erp_rays(*size)
+    apart = np.abs(np.abs(rays[..., 0]) - 0.3) > 4 * math.pi / size[0]
+    np.testing.assert_allclose(merged[apart], stripes(rays)[apart], atol=1e-6)
+
+
+def test_on_one_surface_tiles_that_disagree_pass_smoothly_into_each_other():
+    cameras = icosahedron_tiles(80)
+    tiles = [np.full((80, 80), 1 + 0.1 * (n % 2), np.float32) for n in range(12)]
+    merged = merge_surfaces(tiles, cameras, 150, 301)
+    np.testing.assert_allclose(merged, merge_tiles(tiles, cameras, 150, 301), atol=1e-5)
+
+
+def test_surfaces_that_no_tile_knows_are_unknown():
+    cameras = cube_tiles(40)
+    tiles = [np.ones((40, 40), np.float32) for _ in cameras]
+    tiles[4][:] = np.nan
+    merged = merge_surfaces(tiles, cameras, 40, 80)
+    assert np.isnan(merged[:5]).all()
+    assert np.isfinite(merged[20:]).all()
+    with pytest.raises(ValueError, match="one tile per camera"):
+        merge_surfaces(tiles[:2], cameras, 40, 80)

@@ -24,7 +24,8 @@ def test_a_cube_looks_along_the_axes():
 
 
 @pytest.mark.parametrize(
-    "cameras", [cube_tiles(8), icosahedron_tiles(8), icosahedron_tiles(8, ICOSAHEDRON_FOV), zigzag_tiles(8)]
+    "cameras",
+    [cube_tiles(8), cube_tiles(8, 2.0), icosahedron_tiles(8), icosahedron_tiles(8, ICOSAHEDRON_FOV), zigzag_tiles(8)],
 )
 def test_every_direction_is_seen(cameras):
     rays = erp_rays(181, 362).astype(np.float64)
