@@ -25,6 +25,7 @@ LAYERS = {
     "core.outlines": 3,
     "core.cloud": 4,
     "core.object_clouds": 4,
+    "core.mesh": 4,
     "core.models": 5,
     "core.io": 5,
     "core.segment": 5,

@@ -8,26 +8,14 @@ from pathlib import Path
 
 from core.cloud import PointCloud
 from core.errors import ExportError
-from core.export import classes, depth, las, normals, npz, pcd, ply, text
+from core.export import classes, depth, glb, las, normals, npz, obj, pcd, ply, text
+from core.export.beside import Beside, facts_name
 from core.export.provenance import write_beside
 from core.io.atomic import atomic_files
+from core.mesh import Mesh
 from core.prediction import Prediction
 
-
-@dataclass(frozen=True)
-class Beside:
-    """A file that is written along with another one, all of them or none.
-
-    Attributes:
-        place: Makes its name of the name of that one.
-        write: ``write(value, stream, *, name, frame)``; `name` is that of the other file.
-    """
-
-    place: Callable[[str], str]
-    write: Callable[..., None]
-
-
-FACTS = Beside(lambda name: f"{name}.json", write_beside)
+FACTS = Beside(facts_name, write_beside)
 """What a cloud's own format has no place for."""
 
 
@@ -41,6 +29,7 @@ class Exporter:
         title: What it is called in a dialog.
         write: ``write(value, stream, **options)``; sees an open binary stream and never a path.
         beside: The files that go with it.
+        is_named: Whether `write` wants the file's ``name=``, because it refers to those beside it.
     """
 
     kind: type
@@ -48,6 +37,7 @@ class Exporter:
     title: str
     write: Callable[..., None]
     beside: tuple[Beside, ...] = ()
+    is_named: bool = False
 
 
 EXPORTERS: tuple[Exporter, ...] = (
@@ -58,6 +48,8 @@ EXPORTERS: tuple[Exporter, ...] = (
     Exporter(PointCloud, ".xyz", "Text, XYZ with a header", text.write_xyz, (FACTS,)),
     Exporter(PointCloud, ".csv", "Text, CSV", text.write_csv, (FACTS,)),
     Exporter(PointCloud, ".npz", "NumPy point cloud", npz.write),
+    Exporter(Mesh, ".glb", "glTF, textured mesh", glb.write),
+    Exporter(Mesh, ".obj", "OBJ, textured mesh", obj.write, obj.BESIDE, is_named=True),
     Exporter(Prediction, ".depth.npy", "Depth, NumPy float32", depth.write_npy),
     Exporter(Prediction, ".depth.png", "Depth, 16-bit PNG", depth.write_png16),
     Exporter(Prediction, ".depth.preview.png", "Depth, colour picture", depth.write_preview),
@@ -109,7 +101,7 @@ def export(value: object, path: Path, **options: object) -> Path:
     exporter = find_exporter(type(value), path)
     about = {name: option for name, option in options.items() if name == "frame"}
     with atomic_files(files_of(exporter, path)) as (stream, *others):
-        exporter.write(value, stream, **options)
+        exporter.write(value, stream, **options, **({"name": path.name} if exporter.is_named else {}))
         for beside, other in zip(exporter.beside, others, strict=True):
             beside.write(value, other, name=path.name, **about)
     return path

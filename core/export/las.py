@@ -77,7 +77,7 @@ def _write(cloud: PointCloud, stream: BinaryIO, frame: str, progress: Progress, 
         header.vlrs.append(record)
     target = _Stream(stream)
     try:
-        writer = laspy.LasWriter(target, header, do_compress=compress, closefd=False)  # type: ignore[arg-type]
+        writer = laspy.LasWriter(target, header, do_compress=compress, closefd=False)
         for part in chunks(cloud):
             progress(part.start, len(cloud))
             writer.write_points(_points(cloud, part, rotation, writer.header))

@@ -30,7 +30,7 @@ EXPORT_MARKER = ".panoviewer-export"
 """Name of the file that says of a folder that its pictures are those of an export; see `core.io.export_folder`."""
 
 _BESIDE_A_PHOTO = re.compile(
-    r"\.(instances|segments|depth|depth_rel|z_depth|normal|normals|semantic|classes|far|mask|masks|preview|expected_view)"
+    r"\.(instances|segments|depth|depth_rel|z_depth|normal|normals|semantic|classes|far|mask|masks|preview|texture|expected_view)"
     r"(\.preview)?\.[a-z]+$"
 )
 """`STEM.depth.png` and the like: labels that come with a photo, and what this program writes beside one."""
