@@ -19,7 +19,9 @@ from panoviewer.benches.groups import GROUPS
 from panoviewer.benches.rows import MIN_REPEATS, REFERENCE_WIDTH
 
 RUNS = ("depth", "normals", "classes", "cloud")
-FORMATS = ("npy", "png")
+FORMATS = ("npy", "exr", "png", "tiff")
+NORMALS_AXES = ("opencv", "opengl")
+"""Those of `core.export.results` and `core.export.normals`, whose import costs a tenth of a second."""
 BENCH_WIDTHS = (256, 8192)
 DONE, FAILED, BAD = 0, 1, 2
 EXIT_CODES = """exit codes:
@@ -133,7 +135,18 @@ def predict_parser() -> Parser:
         "--size", choices=SIZES, default="full", help="full: the photograph's size; native: the model's (default: full)"
     )
     parser.add_argument(
-        "--format", dest="formats", type=_formats, default=("npy",), metavar="npy,png", help="of depth and normals"
+        "--format",
+        dest="formats",
+        type=_formats,
+        default=("npy",),
+        metavar=",".join(FORMATS),
+        help="of depth and normals",
+    )
+    parser.add_argument(
+        "--normals-axes",
+        choices=NORMALS_AXES,
+        default=NORMALS_AXES[0],
+        help="of pictures of normals: x right, y down, z forward, or x right, y up, z backward; green is y",
     )
     _add_photograph(parser)
     parser.add_argument("--resume", action="store_true", help="skip pictures whose results are complete")

@@ -141,7 +141,9 @@ def _predict_all(
     make_folder(args.output)
     if not args.resume:
         check_folder(args.output)  # with nothing left to do, nothing need be written
-    options = ResultOptions(args.model, tasks, args.size, args.formats, args.assume, args.camera_height)
+    options = ResultOptions(
+        args.model, tasks, args.size, args.formats, args.assume, args.camera_height, args.normals_axes
+    )
     run_batch(batch, options, outcome, device=args.device, resume=args.resume, console=console, describe=describe)
 
 

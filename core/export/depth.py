@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import io
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
 
 from core.colors import depth_colors
 from core.errors import ExportError
+from core.export.exr import write_exr
 from core.export.png import write_png
 from core.prediction import Prediction
 
 PNG_SCALES = (0.001, 1 / 256, 0.01, 0.1, 1.0)
 """Metres per step that a 16-bit PNG may use; the first that holds the largest depth is taken."""
 LARGEST = 65535
+_DESCRIPTION, _GDAL_NODATA = 270, 42113
 
 
 def write_npy(prediction: Prediction, stream: BinaryIO) -> None:
     """(h, w) float32 distances along the ray, NaN where unknown or far."""
     np.save(stream, _depth(prediction), allow_pickle=False)
+
+
+def write_exr32(prediction: Prediction, stream: BinaryIO) -> None:
+    """OpenEXR of float32 distances along the ray; 0 where unknown or far, because compositors spread NaN.
+
+    The same values stand in two channels: `Z`, which Nuke and Fusion take for depth, and `Y`, which Blender and viewers
+    of pictures show as grey and which neither of them does with a file that has `Z` alone.
+    """
+    depth = np.nan_to_num(_depth(prediction), nan=0.0, posinf=0.0)
+    facts = {
+        "unit": "m" if prediction.is_metric else "relative",
+        "unknown": "0",
+        "comments": "distance along the ray from the camera, not along its axis; Y is the same as Z",
+    }
+    write_exr({"Z": depth, "Y": depth}, stream, facts=facts)
+
+
+def write_tiff32(prediction: Prediction, stream: BinaryIO) -> None:
+    """TIFF of float32 distances along the ray; NaN where unknown or far, which GDAL is told."""
+    unit = "metres" if prediction.is_metric else "relative"
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[_DESCRIPTION] = f"depth along the ray, {unit}, NaN unknown"
+    tags[_GDAL_NODATA] = "nan"
+    tags.tagtype[_GDAL_NODATA] = 2
+    held = io.BytesIO()
+    Image.fromarray(_depth(prediction)).save(held, "TIFF", compression="tiff_adobe_deflate", tiffinfo=tags)
+    stream.write(held.getbuffer())
 
 
 def write_png16(prediction: Prediction, stream: BinaryIO, *, scale: float | None = None) -> None:

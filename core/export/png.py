@@ -21,20 +21,33 @@ def write_png(pixels: NDArray[np.generic], stream: BinaryIO, *, facts: Mapping[s
         stream: Open for writing.
         facts: Text chunks by keyword.
     """
-    text = PngInfo()
-    for name, value in (facts or {}).items():
-        text.add_text(name, value)
-    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG", compress_level=COMPRESSION, pnginfo=text)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(
+        stream, "PNG", compress_level=COMPRESSION, pnginfo=_text(facts or {})
+    )
 
 
-def write_palette_png(pixels: NDArray[np.uint8], palette: NDArray[np.uint8], stream: BinaryIO) -> None:
+def write_palette_png(
+    pixels: NDArray[np.uint8],
+    palette: NDArray[np.uint8],
+    stream: BinaryIO,
+    *,
+    facts: Mapping[str, str] | None = None,
+) -> None:
     """A PNG of indices into a palette.
 
     Args:
         pixels: (h, w).
         palette: (256, 3) sRGB.
         stream: Open for writing.
+        facts: Text chunks by keyword.
     """
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     picture.putpalette(palette.tobytes())
-    picture.save(stream, "PNG", compress_level=COMPRESSION)
+    picture.save(stream, "PNG", compress_level=COMPRESSION, pnginfo=_text(facts or {}))
+
+
+def _text(facts: Mapping[str, str]) -> PngInfo:
+    text = PngInfo()
+    for name, value in facts.items():
+        text.add_text(name, value)
+    return text

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from core.export import depth, export
+from core.export import depth, export, normals
 from core.export.provenance import pose_facts
 from core.io.atomic import atomic_file, export_errors
 from core.io.digest import content_sha256, file_sha256
@@ -22,6 +22,10 @@ from core.panorama import Panorama
 from core.prediction import Prediction
 
 SCHEMA = 2
+FORMATS = ("npy", "exr", "png", "tiff")
+"""What depth is written as; normals as all of these but TIFF."""
+UNKNOWN = {"npy": "NaN", "exr": 0, "png": 0, "tiff": "NaN"}
+"""What stands for a depth that is unknown or far."""
 NOTHING_THERE = "there is nothing yet"
 FRAME = "world: x right, y down, z forward, in the photograph's frame"
 
@@ -34,9 +38,10 @@ class ResultOptions:
         model: Its name in the catalogue, or the place of one that the user brings.
         tasks: What is written.
         size: "full" or "native".
-        formats: "npy", "png" or both.
+        formats: Of `FORMATS`.
         assume: What is assumed of a photograph that is not 2:1 and does not say what it shows.
         camera_height: Metres, when known.
+        normals_axes: Of the pictures of normals; see `core.export.normals.AXES`.
     """
 
     model: str
@@ -45,19 +50,22 @@ class ResultOptions:
     formats: tuple[str, ...] = ("npy",)
     assume: Assume | None = None
     camera_height: float | None = None
+    normals_axes: normals.Axes = "opencv"
 
 
 def result_suffixes(options: ResultOptions) -> list[str]:
     """The endings of the files that `write_results` writes before the report, in their order."""
-    npy, png = "npy" in options.formats, "png" in options.formats
+    npy, exr, png, tiff = (name in options.formats for name in FORMATS)
     chosen = {
         Task.DEPTH: [
             (npy, ".depth.npy"),
+            (exr, ".depth.exr"),
+            (tiff, ".depth.tiff"),
             (png, ".depth.png"),
             (png, ".depth.preview.png"),
             (True, ".far.png"),
         ],
-        Task.NORMALS: [(npy, ".normals.npy"), (png, ".normals.png")],
+        Task.NORMALS: [(npy, ".normals.npy"), (exr, ".normals.exr"), (png, ".normals.png")],
         Task.CLASSES: [(True, ".classes.png"), (png, ".classes.preview.png")],
     }
     return [suffix for task in Task if task in options.tasks for wanted, suffix in chosen[task] if wanted]
@@ -94,7 +102,9 @@ def write_results(panorama: Panorama, prediction: Prediction, target: Path, opti
         value = prediction
         if suffix == ".far.png" and prediction.far is None:
             value = replace(prediction, far=np.zeros(prediction.size, np.bool_))
-        paths.append(export(value, result_path(target, suffix)))
+        is_picture = suffix in (".normals.exr", ".normals.png")
+        axes = {"axes": options.normals_axes} if is_picture else {}
+        paths.append(export(value, result_path(target, suffix), **axes))
     report["outputs"] = {path.name: {"bytes": path.stat().st_size, "sha256": content_sha256(path)} for path in paths}
     with atomic_file(report_path) as stream:
         stream.write(json.dumps(report, indent=1, allow_nan=False).encode() + b"\n")
@@ -183,6 +193,10 @@ def _report(panorama: Panorama, prediction: Prediction, options: ResultOptions) 
     }
     if Task.DEPTH in options.tasks and "png" in options.formats:
         report["depth_png_scale"] = depth.png_scale(prediction)
+    if Task.NORMALS in options.tasks and {"png", "exr"} & set(options.formats):
+        report["normals_axes"] = normals.AXES[options.normals_axes]
+    if Task.DEPTH in options.tasks:
+        report["depth_unknown"] = {name: UNKNOWN[name] for name in FORMATS if name in options.formats}
     report["options"] = _plain(options)
     return report
 

@@ -9,13 +9,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import OpenEXR
 import plyfile
 import pytest
+import tifffile
 from commands import PROGRAM, ROOT, SUFFIXES, environment, is_one_sentence, names, photo, run
 from fake_model import NATIVE, room
+from PIL import Image
 
+from core.export import results
+from core.export.normals import AXES
 from core.geometry.camera import rotation_from_angles
-from panoviewer import cli
+from panoviewer import arguments, cli
 
 
 def test_predict_writes_the_promised_files_at_full_size(tmp_path):
@@ -25,7 +30,7 @@ def test_predict_writes_the_promised_files_at_full_size(tmp_path):
     assert names(tmp_path / "out") == sorted(f"room{suffix}" for suffix in SUFFIXES)
     depth = np.load(tmp_path / "out/room.depth.npy")
     normals = np.load(tmp_path / "out/room.normals.npy")
-    classes = cv2.imread(str(tmp_path / "out/room.classes.png"), cv2.IMREAD_UNCHANGED)
+    classes = np.asarray(Image.open(tmp_path / "out/room.classes.png"))
     far = cv2.imread(str(tmp_path / "out/room.far.png"), cv2.IMREAD_UNCHANGED)
     assert depth.shape == classes.shape == far.shape == (48, 96)
     assert normals.shape == (48, 96, 3)
@@ -317,3 +322,20 @@ def test_a_model_of_the_users_own_is_chosen_by_its_folder(tmp_path, capsys):
     assert cli.main(["cloud", str(path), "-o", str(tmp_path / "a.ply"), "--model", str(mine)]) == 0
     assert cli.main([*command, "--model", str(tmp_path)]) == 2
     assert "safetensors" in capsys.readouterr().err
+
+
+def test_every_format_is_written_and_the_report_says_what_is_unknown_and_which_way_normals_point(tmp_path, in_process):
+    photo(tmp_path / "room.jpg")
+    formats = ",".join(arguments.FORMATS)
+    out = tmp_path / "out"
+    assert in_process("predict", tmp_path / "room.jpg", "-o", out, "--format", formats, "--normals-axes", "opengl") == 0
+    assert (results.FORMATS, tuple(AXES)) == (arguments.FORMATS, arguments.NORMALS_AXES)
+    endings = ("depth.npy", "depth.exr", "depth.tiff", "depth.png", "normals.npy", "normals.exr", "normals.png")
+    assert {f"room.{ending}" for ending in endings} <= set(names(out))
+    report = json.loads((out / "room.json").read_text())
+    assert report["depth_unknown"] == {"npy": "NaN", "exr": 0, "png": 0, "tiff": "NaN"}
+    assert report["normals_axes"] == "x right, y up, z backward"
+    normals = np.load(out / "room.normals.npy")
+    turned = OpenEXR.File(str(out / "room.normals.exr")).channels()["RGB"].pixels
+    np.testing.assert_allclose(turned, normals * [1, -1, -1], atol=1e-3)
+    np.testing.assert_array_equal(tifffile.imread(out / "room.depth.tiff"), np.load(out / "room.depth.npy"))

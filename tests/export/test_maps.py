@@ -3,14 +3,18 @@ import json
 
 import cv2
 import numpy as np
+import OpenEXR
 import pytest
+import tifffile
 from export_samples import small_prediction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from core.colors import class_colors
 from core.errors import ExportError
 from core.export import EXPORTERS, depth, export, find_exporter
+from core.export.normals import AXES
 from core.prediction import Prediction
 
 
@@ -83,8 +87,13 @@ def test_far_is_white(tmp_path):
 
 def test_classes_are_indices_with_their_names(tmp_path):
     prediction = small_prediction()
-    pixels, text = read_png(export(prediction, tmp_path / "a.classes.png"))
-    np.testing.assert_array_equal(pixels, np.where(prediction.classes < 0, 255, prediction.classes))
+    path = export(prediction, tmp_path / "a.classes.png")
+    colours, text = read_png(path)
+    with Image.open(path) as image:
+        assert image.mode == "P"
+        indices = np.asarray(image)
+    np.testing.assert_array_equal(indices, np.where(prediction.classes < 0, 255, prediction.classes))
+    np.testing.assert_array_equal(colours, class_colors(prediction.classes, prediction.class_names))
     assert json.loads(text["Classes"]) == ["wall", "floor", "tree; plant"]
     too_many = small_prediction(class_names=tuple(map(str, range(256))))
     with pytest.raises(ExportError, match="255 classes, got 256"):
@@ -96,6 +105,38 @@ def test_normals_as_colours_can_be_turned_back(tmp_path):
     pixels, _ = read_png(export(prediction, tmp_path / "a.normals.png"))
     known = np.isfinite(prediction.normals[..., 0])
     np.testing.assert_allclose(pixels[known] / 127.5 - 1, prediction.normals[known], atol=1 / 127.5)
+
+
+def test_depth_is_read_from_openexr_and_tiff_by_others(tmp_path):
+    prediction = small_prediction()
+    known = np.isfinite(prediction.depth)
+    file = OpenEXR.File(str(export(prediction, tmp_path / "a.depth.exr")), separate_channels=True)
+    assert file.header()["unit"] == "m"
+    for name in "ZY":
+        pixels = file.channels()[name].pixels
+        assert pixels.dtype == np.float32
+        np.testing.assert_array_equal(pixels, np.where(known, prediction.depth, 0))
+    path = export(prediction, tmp_path / "a.depth.tiff")
+    np.testing.assert_array_equal(tifffile.imread(path), prediction.depth)
+    with tifffile.TiffFile(path) as file:
+        assert file.pages[0].tags[42113].value == "nan"
+        assert "metres" in file.pages[0].description
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), prediction.depth)
+
+
+@pytest.mark.parametrize(("axes", "signs"), [("opencv", (1, 1, 1)), ("opengl", (1, -1, -1))])
+def test_pictures_of_normals_have_the_axes_that_they_name(tmp_path, axes, signs):
+    prediction = small_prediction()
+    known = np.isfinite(prediction.normals[..., 0])
+    expected = prediction.normals * np.array(signs)
+    file = OpenEXR.File(str(export(prediction, tmp_path / "a.normals.exr", axes=axes)))
+    assert file.header()["axes"] == AXES[axes]
+    pixels = file.channels()["RGB"].pixels
+    np.testing.assert_allclose(pixels[known], expected[known], atol=2.0**-11)
+    assert (pixels[~known] == 0).all()
+    pixels, text = read_png(export(prediction, tmp_path / "a.normals.png", axes=axes))
+    np.testing.assert_allclose(pixels[known] / 127.5 - 1, expected[known], atol=1 / 127.5)
+    assert AXES[axes] in text["Description"]
 
 
 @pytest.mark.parametrize("suffix", [".depth.preview.png", ".classes.preview.png"])
@@ -119,7 +160,7 @@ def test_every_entry_of_the_catalogue_is_found_by_its_suffix(exporter, tmp_path)
 
 
 def test_an_unknown_ending_names_the_possible_ones(tmp_path):
-    with pytest.raises(ExportError, match=r"\.depth\.npy, \.depth\.png.*a\.tiff$"):
+    with pytest.raises(ExportError, match=r"\.depth\.npy, \.depth\.exr.*a\.tiff$"):
         export(small_prediction(), tmp_path / "a.tiff")
     with pytest.raises(ValueError, match="nothing writes a dict"):
         export({}, tmp_path / "a.ply")
