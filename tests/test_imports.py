@@ -14,6 +14,7 @@ LAYERS = {
     "core.errors": 0,
     "core.progress": 0,
     "core.geometry": 1,
+    "core.tone": 2,
     "core.panorama": 2,
     "core.mask": 2,
     "core.prediction": 3,
@@ -32,7 +33,7 @@ LAYERS = {
     "core.export": 6,
 }
 """A module of core imports only from its own layer and from those with a smaller number."""
-LAZY = {"torch", "open3d", "onnxruntime", "numba", "onnx", "laspy"}
+LAZY = {"torch", "open3d", "onnxruntime", "numba", "onnx", "laspy", "OpenEXR", "pillow_heif"}
 MAY_IMPORT_TORCH = ("core.models.networks",)
 
 

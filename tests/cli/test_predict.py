@@ -188,7 +188,7 @@ def test_one_bad_file_does_not_stop_the_rest(tmp_path):
         ["{tmp}/no-pictures"],
         ["{tmp}/good.jpg", "--model", "dap"],
         ["{tmp}/good.jpg", "--tasks", "depth,colour"],
-        ["{tmp}/good.jpg", "--format", "tiff"],
+        ["{tmp}/good.jpg", "--format", "bmp"],
         ["{tmp}/good.jpg", "--size", "huge"],
         ["{tmp}/good.jpg", "--camera-height", "-1.5"],
         ["{tmp}/good.jpg", "--camera-height", "nan"],
