@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from core.cloud import FRAME_NAMES, MIN_VOXEL
 from core.errors import OutOfSpace, PanoError
+from core.mesh import DEFAULT_MESH, MIN_TEXTURE, MIN_TRIANGLES
 from core.models import DEFAULT_MODEL, DEVICES, MODELS, SIZES
 from core.models.base import Task
 from core.prediction import CAMERA_HEIGHTS
@@ -22,6 +23,9 @@ RUNS = ("depth", "normals", "classes", "cloud")
 FORMATS = ("npy", "exr", "png", "tiff")
 NORMALS_AXES = ("opencv", "opengl")
 """Those of `core.export.results` and `core.export.normals`, whose import costs a tenth of a second."""
+GEOMETRY_NAMES = ("ply", "pcd", "las", "laz", "xyz", "csv", "npz", "glb", "obj")
+"""Those of `core.export.geometry`, which takes longer to import than a complaint should."""
+MAX_TEXTURE = 32768
 BENCH_WIDTHS = (256, 8192)
 DONE, FAILED, BAD = 0, 1, 2
 EXIT_CODES = """exit codes:
@@ -34,7 +38,7 @@ EPILOG = f"""commands:
   panoviewer [FILE]                  the window; without FILE it opens the sample
   panoviewer info [FILE]             what is installed, or what a file says about itself
   panoviewer predict FILE|DIR...     depth, normals and classes as files
-  panoviewer cloud FILE -o OUT.ply   a point cloud
+  panoviewer cloud FILE -o OUT.ply   a point cloud or a mesh: PLY, PCD, LAS, LAZ, E57, XYZ, CSV, NPZ, GLB, OBJ
   panoviewer segment FILE --click LON,LAT -o OUT.png
                                      the object that was pointed at
   panoviewer export PROJECT --to FORMAT -o DIR
@@ -157,12 +161,13 @@ def predict_parser() -> Parser:
 
 def cloud_parser() -> Parser:
     """The grammar of ``panoviewer cloud``."""
-    parser = Parser("panoviewer cloud", description="Estimate depth and write it as a coloured point cloud.")
+    parser = Parser("panoviewer cloud", description="Estimate depth; write it as coloured points or a textured mesh.")
     parser.add_argument(
         "file",
         type=Path,
-        metavar="FILE|PROJECT",
-        help="a panorama; or a folder of annotated ones or an annotation file, whose points bear numbers of segments",
+        metavar="FILE|DIR|PROJECT",
+        help="a panorama; a folder of them; or a folder of annotated ones or an annotation file, whose points bear "
+        "numbers of segments",
     )
     parser.add_argument(
         "-o",
@@ -170,16 +175,18 @@ def cloud_parser() -> Parser:
         type=Path,
         required=True,
         metavar="OUT",
-        help="the file to write, .ply, .pcd, .las, .laz, .xyz, .csv or .npz; a folder for several",
+        help=f"the file to write, which ends in {', '.join(f'.{name}' for name in GEOMETRY_NAMES)}; a folder for "
+        "several",
     )
+    parser.add_argument("--format", choices=GEOMETRY_NAMES, help="of the files in a folder (default: ply)")
     parser.add_argument("--per-object", action="store_true", help="a cloud for each segment of the annotations")
     _add_model(parser)
     parser.add_argument(
         "--frame",
         choices=FRAME_NAMES,
-        default="z-up",
         help="axes: z-up (x right, y forward), opencv (x right, y down, z forward), gltf (x right, y up, z backward), "
-        "ros (x forward, y left, z up), enu (x east, y north, z up, by the photograph's bearing); default: z-up",
+        "ros (x forward, y left, z up), enu (x east, y north, z up, by the photograph's bearing); "
+        "default: z-up, for .glb gltf",
     )
     parser.add_argument("--min-range", type=_distance, default=0.0, metavar="M", help="leave out nearer points")
     parser.add_argument("--max-range", type=_distance, default=math.inf, metavar="M", help="leave out farther points")
@@ -187,6 +194,18 @@ def cloud_parser() -> Parser:
     parser.add_argument("--stride", type=_stride, default=1, metavar="N", help="only every n-th row and column")
     parser.add_argument("--keep-edges", action="store_true", help="keep points that fly between two surfaces")
     parser.add_argument("--raw-pose", action="store_true", help="do not level the cloud by the photograph's pose")
+    parser.add_argument(
+        "--triangles",
+        type=_triangles,
+        metavar="N",
+        help=f"of a mesh, at most so many (default: {DEFAULT_MESH.triangles:,})",
+    )
+    parser.add_argument(
+        "--texture",
+        type=_texture,
+        metavar="PX",
+        help=f"of a mesh, width of the photograph on it (default: its own, {DEFAULT_MESH.texture_width} at most)",
+    )
     _add_photograph(parser)
     add_debug(parser)
     return parser
@@ -302,6 +321,20 @@ def _stride(text: str) -> int:
     number = int(text) if re.fullmatch(r"\d{1,6}", text) else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got '{text}'")
+    return number
+
+
+def _triangles(text: str) -> int:
+    number = int(text) if re.fullmatch(r"\d{1,9}", text) else 0
+    if number < MIN_TRIANGLES:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {MIN_TRIANGLES}, got '{text}'")
+    return number
+
+
+def _texture(text: str) -> int:
+    number = int(text) if re.fullmatch(r"\d{1,5}", text) else 0
+    if not MIN_TEXTURE <= number <= MAX_TEXTURE:
+        raise argparse.ArgumentTypeError(f"expected a width of {MIN_TEXTURE} to {MAX_TEXTURE} pixels, got '{text}'")
     return number
 
 

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from core.errors import PanoError
-from core.models import find_model, load_model
-from core.models.base import Task
+from core.models import find_model
 from panoviewer import arguments
 from panoviewer.arguments import BAD, DONE, FAILED, UsageError, exit_code
 from panoviewer.console import Console, discard, write_line
@@ -149,49 +148,9 @@ def _predict_all(
 
 def _cloud(argv: Sequence[str]) -> int:
     args = arguments.cloud_parser().parse_args(argv)
-    if args.min_range >= args.max_range:
-        raise UsageError(f"Expected --min-range below --max-range, got {args.min_range:g} and {args.max_range:g}.")
-    spec = find_model(args.model)
-    if Task.DEPTH not in spec.tasks:
-        raise UsageError(f"The model {spec.name} does not estimate depth; choose another --model.")
+    from panoviewer.clouding import write_geometry
 
-    from core.cloud import DEFAULT_EDGES, CloudOptions, PointCloud, cloud_from_prediction
-    from core.export import export, find_exporter
-    from core.export.frames import check_frame
-    from core.io.atomic import prepare_file
-    from core.io.images import read_panorama
-    from core.io.project import is_project
-    from core.models.levelled import predict_panorama
-
-    options = CloudOptions(
-        min_range=args.min_range,
-        max_range=args.max_range,
-        edges=None if args.keep_edges else DEFAULT_EDGES,
-        stride=args.stride,
-        voxel=args.voxel,
-        raw_pose=args.raw_pose,
-    )
-    if args.per_object or is_project(args.file):
-        from panoviewer.annotations import write_clouds
-
-        return write_clouds(args, options, describe=_describe(debug=args.debug))
-    find_exporter(PointCloud, args.output)
-    prepare_file(args.output)  # both refuse before the work, not after it
-    panorama = read_panorama(args.file, assume=args.assume)
-    is_level = panorama.is_level or not args.raw_pose
-    check_frame(args.frame, heading=panorama.heading, is_level=is_level)
-    with Console() as console:
-        console.notes(args.file, panorama.notes)
-        model = load_model(args.model, device=args.device)
-        prediction = predict_panorama(
-            model, panorama, camera_height=args.camera_height, progress=console.progress(args.file)
-        )
-        cloud = cloud_from_prediction(panorama, prediction, options)
-        if len(cloud) == 0:
-            raise UsageError("No pixel lies within the range and passes the filters; widen them.")
-        export(cloud, args.output, frame=args.frame)
-        console.finished(f"{args.output}: {len(cloud):,} points, {prediction.device}, {prediction.seconds:.1f} s")
-    return DONE
+    return write_geometry(args, describe=_describe(debug=args.debug))
 
 
 def _segment(argv: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.cloud import PointCloud
+from core.cloud import FRAME_NAMES, PointCloud
 from core.errors import ExportError
 from core.export import classes, depth, glb, las, normals, npz, obj, pcd, ply, text
 from core.export.beside import Beside, facts_name
@@ -30,6 +30,7 @@ class Exporter:
         write: ``write(value, stream, **options)``; sees an open binary stream and never a path.
         beside: The files that go with it.
         is_named: Whether `write` wants the file's ``name=``, because it refers to those beside it.
+        frames: For points and triangles, those that it may have; the first one is its own.
     """
 
     kind: type
@@ -38,6 +39,7 @@ class Exporter:
     write: Callable[..., None]
     beside: tuple[Beside, ...] = ()
     is_named: bool = False
+    frames: tuple[str, ...] = FRAME_NAMES
 
 
 EXPORTERS: tuple[Exporter, ...] = (
@@ -48,7 +50,7 @@ EXPORTERS: tuple[Exporter, ...] = (
     Exporter(PointCloud, ".xyz", "Text, XYZ with a header", text.write_xyz, (FACTS,)),
     Exporter(PointCloud, ".csv", "Text, CSV", text.write_csv, (FACTS,)),
     Exporter(PointCloud, ".npz", "NumPy point cloud", npz.write),
-    Exporter(Mesh, ".glb", "glTF, textured mesh", glb.write),
+    Exporter(Mesh, ".glb", "glTF, textured mesh", glb.write, frames=(glb.FRAME,)),
     Exporter(Mesh, ".obj", "OBJ, textured mesh", obj.write, obj.BESIDE, is_named=True),
     Exporter(Prediction, ".depth.npy", "Depth, NumPy float32", depth.write_npy),
     Exporter(Prediction, ".depth.exr", "Depth, OpenEXR float32", depth.write_exr32),

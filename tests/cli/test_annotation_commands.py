@@ -16,7 +16,8 @@ from core.io.project_file import ProjectFile, write_project_file
 from core.io.scene_file import annotation_path, read_annotation, write_annotation
 from core.mask import SphereMask
 from core.scene import Label, Segment
-from panoviewer import annotations
+from panoviewer import clouding
+from panoviewer.arguments import GEOMETRY_NAMES
 
 HEIGHT, WIDTH = 48, 96
 
@@ -117,9 +118,10 @@ def test_exit_codes_tell_some_from_all(project, tmp_path, in_process, capsys):
         ["import", "{tmp}/in", "--from", "coco", "-o", "{tmp}/out"],
         ["import", "{tmp}/in/a.jpg", "--from", "labelme", "-o", "{tmp}/out"],
         ["import", "{tmp}/in/a.jpg", "--from", "voc", "-o", "{tmp}/out"],
-        ["cloud", "{tmp}/bare", "-o", "{tmp}/out"],
+        ["cloud", "{tmp}/bare", "-o", "{tmp}/out", "--per-object"],
+        ["cloud", "{tmp}/in", "-o", "{tmp}/out", "--per-object", "--format", "glb"],
         ["cloud", "{tmp}/in", "-o", "{tmp}/cloud.ply"],
-        ["cloud", "{tmp}/in/a.jpg.pano.json", "-o", "{tmp}/cloud.obj"],
+        ["cloud", "{tmp}/in/a.jpg.pano.json", "-o", "{tmp}/cloud.usd"],
     ],
 )
 def test_what_cannot_be_is_one_sentence(project, tmp_path, in_process, capsys, args):
@@ -162,10 +164,19 @@ def test_each_segment_gets_a_file_of_its_own(project, tmp_path, in_process):
     assert not (tmp_path / "x.ply").exists()
 
 
+@pytest.mark.parametrize("suffix", [name for name in GEOMETRY_NAMES if name not in ("ply", "glb", "obj")])
+def test_objects_and_panoramas_of_a_project_come_in_every_format_of_points(project, tmp_path, in_process, suffix):
+    assert in_process("cloud", project / "a.jpg", "--per-object", "-o", tmp_path / "x", "--format", suffix) == 0
+    objects = [name for name in names(tmp_path / "x") if name.endswith(f".{suffix}")]
+    assert len(objects) > 1
+    assert in_process("cloud", project, "-o", tmp_path / "all", "--format", suffix) == 0
+    assert {f"a.jpg.{suffix}", f"deep/b.jpg.{suffix}"} <= set(names(tmp_path / "all"))
+
+
 def test_a_fault_in_one_panorama_does_not_stop_the_clouds_of_the_rest(
     project, tmp_path, in_process, capsys, monkeypatch
 ):
-    real, seen = annotations.read_panorama, []
+    real, seen = clouding.read_panorama, []
 
     def read(path, **options):
         seen.append(path)
@@ -173,7 +184,7 @@ def test_a_fault_in_one_panorama_does_not_stop_the_clouds_of_the_rest(
             raise MemoryError
         return real(path, **options)
 
-    monkeypatch.setattr(annotations, "read_panorama", read)
+    monkeypatch.setattr(clouding, "read_panorama", read)
     assert in_process("cloud", project, "-o", tmp_path / "clouds") == 1
     assert "not enough memory" in capsys.readouterr().err
     assert names(tmp_path / "clouds") == ["deep/b.jpg.ply"]
@@ -185,7 +196,7 @@ def test_without_a_model_one_sentence_says_so_however_many_panoramas_there_are(
     def refuse(_name, *, device):
         raise ModelUnavailable(f"Device {device} cannot be used; choose cpu.")
 
-    monkeypatch.setattr(annotations, "load_model", refuse)
+    monkeypatch.setattr(clouding, "load_model", refuse)
     assert in_process("cloud", project, "-o", tmp_path / "clouds") == 2
     assert capsys.readouterr().err.count("cannot be used") == 1
 

@@ -1,13 +1,17 @@
 """`panoviewer cloud`."""
 
+import laspy
 import numpy as np
 import plyfile
 import pytest
 from commands import names, photo
+from PIL import Image
 
 from core.cloud import FRAMES
+from core.export.geometry import GEOMETRY
 from core.geometry.camera import rotation_from_angles
 from core.geometry.sphere import erp_rays
+from panoviewer.arguments import GEOMETRY_NAMES
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -46,7 +50,15 @@ def test_range_stride_voxel_and_raw_pose_change_the_cloud(tmp_path, in_process):
 @pytest.mark.parametrize(
     "options",
     [
-        ["-o", "{tmp}/a.obj"],
+        ["-o", "{tmp}/a.usd"],
+        ["-o", "{tmp}/a.glb", "--frame", "ros"],
+        ["-o", "{tmp}/a.glb", "--voxel", "0.1"],
+        ["-o", "{tmp}/a.las", "--triangles", "1000"],
+        ["-o", "{tmp}/a.las", "--texture", "1000"],
+        ["-o", "{tmp}/a.obj", "--triangles", "10"],
+        ["-o", "{tmp}/a.obj", "--texture", "5"],
+        ["-o", "{tmp}/a.las", "--frame", "enu"],
+        ["-o", "{tmp}/a.obj", "--min-range", "100"],
         ["-o", "{tmp}/a.ply", "--min-range", "3", "--max-range", "2"],
         ["-o", "{tmp}/a.ply", "--min-range", "-1"],
         ["-o", "{tmp}/a.ply", "--min-range", "100"],
@@ -60,3 +72,58 @@ def test_a_cloud_that_cannot_be_is_one_sentence(tmp_path, in_process, capsys, op
     assert in_process("cloud", tmp_path / "a.jpg", *(option.format(tmp=tmp_path) for option in options)) == 2
     assert len([line for line in capsys.readouterr().err.splitlines() if line.startswith("panoviewer: ")]) == 1
     assert names(tmp_path) == ["a.jpg"]
+
+
+def test_the_command_knows_every_format_of_points_and_triangles():
+    assert tuple(exporter.suffix[1:] for exporter in GEOMETRY) == GEOMETRY_NAMES
+
+
+@pytest.mark.parametrize("suffix", GEOMETRY_NAMES)
+def test_every_format_is_written_by_its_ending(tmp_path, in_process, suffix):
+    photo(tmp_path / "a.jpg")
+    assert in_process("cloud", tmp_path / "a.jpg", "-o", tmp_path / "deep" / f"room.{suffix}") == 0
+    assert f"room.{suffix}" in names(tmp_path / "deep")
+
+
+def test_a_mesh_is_as_fine_as_it_is_asked_for(tmp_path, in_process):
+    photo(tmp_path / "a.jpg")
+    assert (
+        in_process("cloud", tmp_path / "a.jpg", "-o", tmp_path / "room.obj", "--triangles", "500", "--texture", "40")
+        == 0
+    )
+    faces = [line for line in (tmp_path / "room.obj").read_text().splitlines() if line.startswith("f ")]
+    assert 100 < len(faces) <= 500
+    assert Image.open(tmp_path / "room.texture.jpg").size == (40, 20)
+
+
+def test_enu_turns_the_cloud_by_the_bearing_of_the_photograph(tmp_path, in_process):
+    photo(tmp_path / "a.jpg", tags={"ProjectionType": "equirectangular", "PoseHeadingDegrees": 90})
+    read = {}
+    for frame in ("z-up", "enu"):
+        assert in_process("cloud", tmp_path / "a.jpg", "-o", tmp_path / "a.las", "--frame", frame) == 0
+        read[frame] = np.array(laspy.read(tmp_path / "a.las").xyz)
+    x, y, z = read["z-up"].T
+    np.testing.assert_allclose(read["enu"], np.stack([y, -x, z], axis=-1), atol=2e-4)
+
+
+def test_a_folder_of_photographs_becomes_a_folder_of_clouds(tmp_path, in_process):
+    photo(tmp_path / "in" / "a.jpg")
+    photo(tmp_path / "in" / "deep" / "b.jpg")
+    (tmp_path / "in" / "c.jpg").write_bytes(b"no picture")
+    assert in_process("cloud", tmp_path / "in", "-o", tmp_path / "out", "--format", "laz") == 1
+    assert names(tmp_path / "out") == ["a.laz", "deep/b.laz"]
+    assert in_process("cloud", tmp_path / "in" / "a.jpg", "-o", tmp_path / "one", "--format", "pcd") == 0
+    assert names(tmp_path / "one") == ["a.pcd", "a.pcd.json"]
+    (tmp_path / "in" / "c.jpg").unlink()
+    assert in_process("cloud", tmp_path / "in", "-o", tmp_path / "plain") == 0
+    assert names(tmp_path / "plain") == ["a.ply", "deep/b.ply"]
+    np.testing.assert_array_equal(
+        laspy.read(tmp_path / "out" / "a.laz").xyz, laspy.read(tmp_path / "out" / "deep" / "b.laz").xyz
+    )
+
+
+def test_a_folder_does_not_become_one_file(tmp_path, in_process, capsys):
+    photo(tmp_path / "in" / "a.jpg")
+    assert in_process("cloud", tmp_path / "in", "-o", tmp_path / "room.las") == 2
+    assert "Expected a folder" in capsys.readouterr().err
+    assert names(tmp_path) == ["in/a.jpg"]
