@@ -22,6 +22,8 @@ RANGE = 5.0
 a border finds fault with little. Reaching as far as the network will, every eighth correction made a mask worse."""
 LEAST_RANGE = 12.0
 """Pixels that it reaches at least."""
+FEW = 64
+"""Pixels: a correction that changes fewer, most of which obey the click itself, was not understood."""
 
 
 def clicked_parts(inside: Bits, camera: Camera, clicks: Sequence[Click]) -> Bits:
@@ -57,8 +59,6 @@ def tempered(before: Logits, after: Logits, camera: Camera, clicks: Sequence[Cli
     Returns:
         (s, s): the new logits, and where a change was taken back, the old ones.
     """
-    import cv2
-
     was, now = before > 0, after > 0
     labels, count = _parts(was != now)
     kept = np.zeros(count, np.bool_)
@@ -72,14 +72,42 @@ def tempered(before: Logits, after: Logits, camera: Camera, clicks: Sequence[Cli
         allowed[max(0, row - NEAR) : row + NEAR + 1, max(0, col - NEAR) : col + NEAR + 1] = True
     row, col = places[-1]
     kept[np.unique(labels[max(0, row - NEAR) : row + NEAR + 1, max(0, col - NEAR) : col + NEAR + 1])] = True
-    side = was if was[row, col] else ~was
-    depth = float(cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, 5)[row, col])
+    depth = _to_border(was, (row, col))
     v, u = np.ogrid[: was.shape[0], : was.shape[1]]
     allowed |= np.hypot(v - row, u - col) <= max(LEAST_RANGE, RANGE * depth)
     old = np.nan_to_num(before, nan=-LEAST_LOGIT)
     old = np.where(was, np.maximum(old, LEAST_LOGIT), np.minimum(old, -LEAST_LOGIT))
     stands = (was == now) | (kept[labels] & allowed)
     return np.where(stands, after, old).astype(np.float32)
+
+
+def is_ignored(before: Logits, after: Logits, camera: Camera, click: Click) -> bool:
+    """Whether the answer to a correction changed little more than the place that was clicked on.
+
+    One that was made beside the border asked for no more; see `RANGE`.
+
+    Args:
+        before: (s, s) logits of the answer that was corrected; NaN, where nothing was known, is outside.
+        after: (s, s) of the new one.
+        camera: That sees both. What is added out of its sight is not in the answer.
+        click: The correction.
+    """
+    place = _pixel(camera, click, len(after))
+    if place is None:
+        return click.positive
+    was, now = before > 0, after > 0
+    if was[place] == click.positive or _to_border(was, place) <= LEAST_RANGE:
+        return False
+    labels, _ = _parts(was != now)
+    return labels[place] == 0 or int((labels == labels[place]).sum()) < FEW
+
+
+def _to_border(bits: Bits, place: tuple[int, int]) -> float:
+    """Pixels from a place to the nearest one of the other side."""
+    import cv2
+
+    side = bits if bits[place] else ~bits
+    return float(cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, 5)[place])
 
 
 def _parts(bits: Bits) -> tuple[NDArray[np.int32], int]:

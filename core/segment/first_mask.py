@@ -22,7 +22,7 @@ from core.mask import SphereMask
 from core.progress import Progress, silent
 from core.scene import Box, Click
 from core.segment.candidates import OBJECT, Candidate, Method, color_masks, propose
-from core.segment.corrections import clicked_parts, tempered
+from core.segment.corrections import clicked_parts, is_ignored, tempered
 from core.segment.cut import cut_view
 from core.segment.guess import GuessResult
 from core.segment.looks import (
@@ -59,6 +59,8 @@ CUT_SIZE = 256
 """Pixels along each side of the picture in which the border is brought to the edges."""
 EDITED = 2.0
 """Logit of what was changed in an earlier answer after it was given."""
+MOST = 0.5
+"""Share of an object beyond which what lies under a negative click is no part of it, but the object itself."""
 _KEPT = 32
 
 
@@ -233,8 +235,41 @@ class CentredGuess:
         camera = self._close_camera(wide, prompted, before.close.camera)
         close = self._ask(photo, camera, prompted, earlier.seen_by(_grid(camera)), before.close, centred=False)
         answer = self._cut(photo, camera, _mixed(close, wide), clicks)
-        answer = tempered(earlier.seen_by(picture(camera, CUT_SIZE)), answer, camera, clicks)
-        return _State(wide, close, np.stack([answer] * len(wide.logits)))
+        known = earlier.seen_by(picture(camera, CUT_SIZE))
+        answer = tempered(known, answer, camera, clicks)
+        state = _State(wide, close, np.stack([answer] * len(wide.logits)))
+        if is_ignored(known, answer, camera, clicks[-1]):
+            return self._joined(photo, prompted, state, earlier)
+        return state
+
+    def _joined(self, photo: PhotoLevels, prompted: Prompted, state: _State, earlier: _Earlier) -> _State:
+        """What lies under a click that the network did not understand, put to the earlier answer or taken from it.
+
+        A chair has a back and a seat: who clicks on the one after the other means both, whatever they look like. What
+        would take most of the object away is not taken.
+        """
+        clicks, _ = prompted
+        newest = clicks[-1]
+        others = tuple(replace(click, positive=False) for click in clicks if click.positive != newest.positive)
+        part = _Earlier(self._begin(photo, ((*others, replace(newest, positive=True)), None)), None)
+        if not newest.positive:
+            view = picture(state.wide.camera, CUT_SIZE)
+            inside = earlier.seen_by(view) > 0
+            if (inside & (part.seen_by(view) > 0)).sum() > MOST * inside.sum():
+                return state
+
+        def joined(camera: Camera) -> Logits:
+            known = np.nan_to_num(earlier.seen_by(camera), nan=-EDITED)
+            more = np.nan_to_num(part.seen_by(camera), nan=-EDITED)
+            return np.maximum(known, more) if newest.positive else np.minimum(known, -more)
+
+        def told(look: _Look) -> _Look:
+            return replace(look, logits=np.stack([joined(_grid(look.camera))] * len(look.logits)))
+
+        wide = told(state.wide)
+        camera = self._close_camera(wide, prompted, state.close.camera)
+        close = told(self._ask(photo, camera, prompted, joined(_grid(camera)), state.close, centred=False))
+        return _State(wide, close, np.stack([joined(picture(camera, CUT_SIZE))] * len(wide.logits)))
 
     def _wide_camera(self, clicks: Sequence[Click], before: _State) -> Camera:
         """The view of the first look, or when positive clicks lie outside it the narrowest that holds them all."""

@@ -197,6 +197,48 @@ def test_a_positive_click_far_away_widens_the_view():
     assert _iou(_mask(two), _cap(0, 0, 5) | _cap(0.7, 0, 5)) > 0.7
 
 
+class Stubborn(SeesRed):
+    """Finds what is red, and then will not hear of anything else."""
+
+    def _answer(self, red, prompt):
+        answer = super()._answer(red, prompt)
+        if prompt.prior is None:
+            return answer
+        said = np.nan_to_num(prompt.prior, nan=-4.0).astype(np.float32)
+        return ViewAnswer(np.stack([said] * 3), answer.quality, 1.0, 1)
+
+
+def test_what_the_network_will_not_add_is_looked_at_by_itself():
+    back, seat = _cap(0.5, 0.1, 5), _cap(0, 0, 5)
+    guess = CentredGuess(Stubborn())
+    rgb = _photo(back, seat)
+    one = _mask(guess.guess(rgb, [Click(0, 0)], None, None))
+    assert _iou(one, seat) > 0.7
+    two = _mask(guess.guess(rgb, [Click(0, 0), Click(0.5, 0.1)], None, None))
+    assert _iou(two, back | seat) > 0.7
+
+
+def test_what_the_network_will_not_give_up_is_looked_at_by_itself():
+    table, bowl = _cap(0, 0, 16), _cap(0.12, 0.08, 4)
+    guess = CentredGuess(Stubborn())
+    rgb = _photo(table | bowl)
+    state = guess.guess(rgb, [Click(-0.1, 0)], None, None)
+    assert _mask(state)[bowl].mean() > 0.9
+    rgb[:] = _photo(bowl)  # what stands on it is another thing, as a closer look says
+    guess._photo = type(guess._photo)(rgb)
+    left = _mask(guess.guess(rgb, [Click(-0.1, 0), Click(0.12, 0.08, positive=False)], None, None))
+    assert left[bowl].mean() < 0.3
+    assert left[table & ~_cap(0.12, 0.08, 7)].mean() > 0.9
+
+
+def test_a_negative_click_on_the_object_itself_does_not_take_it_all():
+    table = _cap(0, 0, 12)
+    guess = CentredGuess(Stubborn())
+    rgb = _photo(table)
+    left = _mask(guess.guess(rgb, [Click(0, 0), Click(0.1, 0, positive=False)], None, None))
+    assert left[table].mean() > 0.8
+
+
 def test_a_correction_changes_nothing_elsewhere():
     rgb = _photo(_cap(0, 0, 12))
     guess = CentredGuess(SeesRed())

@@ -10,7 +10,7 @@ from core.geometry.camera import Camera
 from core.geometry.sphere import angle_between, lonlat_to_directions
 from core.geometry.warp import erp_to_camera
 from core.scene import Box, Click
-from core.segment.corrections import clicked_parts, tempered
+from core.segment.corrections import clicked_parts, is_ignored, tempered
 from core.segment.looks import (
     OBJECT_ROOM,
     WIDEST_DEG,
@@ -185,6 +185,32 @@ class TestCorrections:
         result = tempered(before, after, self.camera, [self._click(20, 20)])
         np.testing.assert_array_equal(result > 0, _disk(64, 5, (20, 20)))
         assert np.isfinite(result).all()
+
+    def test_a_correction_that_changes_only_the_clicked_pixels_was_ignored(self):
+        before = np.where(_disk(64, 10), 3.0, -3.0).astype(np.float32)
+        speck, part = before.copy(), before.copy()
+        speck[_disk(64, 2, (8, 8))] = 2.0
+        part[_disk(64, 6, (8, 8))] = 2.0
+        click = self._click(8, 8)
+        assert is_ignored(before, speck, self.camera, click)
+        assert is_ignored(before, before, self.camera, click)
+        assert not is_ignored(before, part, self.camera, click)
+        assert is_ignored(before, part, self.camera, self._click(50, 50))
+
+    def test_a_correction_that_agrees_with_the_mask_was_not_ignored(self):
+        before = np.where(_disk(64, 10), 3.0, -3.0).astype(np.float32)
+        assert not is_ignored(before, before, self.camera, self._click(32, 32))
+        assert not is_ignored(before, before, self.camera, self._click(5, 5, positive=False))
+
+    def test_a_correction_beside_the_border_asks_for_little(self):
+        before = np.where(_disk(64, 10), 3.0, -3.0).astype(np.float32)
+        assert not is_ignored(before, before, self.camera, self._click(32, 46))
+        assert is_ignored(before, before, self.camera, self._click(32, 60))
+
+    def test_out_of_sight_only_an_addition_was_ignored(self):
+        before = np.where(_disk(64, 10), 3.0, -3.0).astype(np.float32)
+        assert is_ignored(before, before, self.camera, Click(math.pi, 0.0))
+        assert not is_ignored(before, before, self.camera, Click(math.pi, 0.0, positive=False))
 
     def test_a_correction_outside_the_view_changes_what_it_will(self):
         before, after = np.full((64, 64), -1, np.float32), np.full((64, 64), 1, np.float32)
