@@ -1,11 +1,13 @@
-"""The commands that keep the catalogue's weights: list, add, remove, verify, run."""
+"""The commands that keep the catalogue's weights: list, pull, add, verify, convert, remove, settings, run."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +17,21 @@ from core.io.images import read_panorama
 from core.models import DEVICES, load_model, models_folder, weights_file
 from core.models.base import RawModel
 from core.models.facts import catalogue_facts
-from core.models.store import add_model, addable_models, remove_model, verify_model
+from core.models.places import read_places, write_places
+from core.models.store import add_model, addable_models, convert_model, remove_model, verify_model
 from panoviewer.arguments import DONE, Parser, UsageError, add_assume, add_debug
 from panoviewer.console import Console
 
+_DEFAULT = "default"
 _EPILOG = """commands:
   panoviewer models list                       what there is, and where its weights lie
+  panoviewer models pull NAME                  fetch published weights; nothing else here uses the network
   panoviewer models add FILE [--as NAME]       take over the weights of a published file
   panoviewer models verify [NAME]              compare added weights with what they were
+  panoviewer models convert FILE -o OUT.safetensors
+                                               the same, as a file of your own
   panoviewer models remove NAME                delete added weights
+  panoviewer models settings [--folder DIR]    where added weights lie, and from where they are fetched
   panoviewer models run NAME IMAGE --raw -o OUT.npz
                                                the network's own outputs, for comparisons"""
 
@@ -32,9 +40,12 @@ def models(argv: Sequence[str]) -> int:
     """``panoviewer models``; returns the exit code."""
     commands: dict[str, tuple[Callable[[], Parser], Callable[[argparse.Namespace], int]]] = {
         "list": (_list_parser, _list),
+        "pull": (_pull_parser, _pull),
         "add": (_add_parser, _add),
         "verify": (_verify_parser, _verify),
+        "convert": (_convert_parser, _convert),
         "remove": (_remove_parser, _remove),
+        "settings": (_settings_parser, _settings),
         "run": (_run_parser, _run),
     }
     if argv and argv[0] in commands:
@@ -54,6 +65,18 @@ def _list_parser() -> Parser:
     return parser
 
 
+def _pull_parser() -> Parser:
+    parser = Parser(
+        "panoviewer models pull",
+        description="Fetch published weights from the Hugging Face Hub and add them. Size and licence are told first. "
+        "What a transfer that breaks off has brought is kept: the next one goes on from there.",
+    )
+    parser.add_argument("name", metavar="NAME", help="the model")
+    parser.add_argument("--yes", action="store_true", help="the answer to every question, also about the licence")
+    add_debug(parser)
+    return parser
+
+
 def _add_parser() -> Parser:
     parser = Parser(
         "panoviewer models add",
@@ -68,6 +91,31 @@ def _add_parser() -> Parser:
 def _verify_parser() -> Parser:
     parser = Parser("panoviewer models verify", description="Compare added weights with what they were when added.")
     parser.add_argument("name", nargs="?", metavar="NAME", help="all that were added when left out")
+    add_debug(parser)
+    return parser
+
+
+def _convert_parser() -> Parser:
+    parser = Parser(
+        "panoviewer models convert",
+        description="Write the weights of a published file as safetensors, with a card beside them that says what they "
+        "are. Nothing in the file is run, every entry is checked, nothing is added.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .pth, .pt, .tar or .safetensors file")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors", help="file to write")
+    parser.add_argument("--as", dest="name", metavar="NAME", help="the model it belongs to; found out when left out")
+    add_debug(parser)
+    return parser
+
+
+def _settings_parser() -> Parser:
+    parser = Parser(
+        "panoviewer models settings",
+        description="Show or change where added weights lie and from where they are fetched. The window follows it. "
+        "The environment variable HF_ENDPOINT goes before the mirror.",
+    )
+    parser.add_argument("--folder", metavar="DIR", help="for added weights; 'default' for the usual one")
+    parser.add_argument("--mirror", metavar="URL", help="stands in for the Hugging Face Hub; 'default' for the Hub")
     add_debug(parser)
     return parser
 
@@ -114,6 +162,58 @@ def _add(args: argparse.Namespace) -> int:
     card = add_model(args.file, name=args.name)
     source, size = card.source, card.weights.bytes / 1e6
     return _say(f"{card.model}: added, {size:.1f} MB from {source.name} with SHA-256 {source.sha256}")
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from core.models.hub import look, pull
+
+    offer = look(args.name)
+    spec = offer.spec
+    if offer.is_added:
+        return _say(f"{spec.name}: is here already, SHA-256 {offer.sha256}")
+    begun = f", {offer.arrived / 1e6:.1f} MB of it are here already" if offer.arrived else ""
+    _say(f"{spec.name}: {spec.title}, {offer.bytes / 1e6:.1f} MB{begun}")
+    _say(f"from: {offer.answer.address}\nsource: {spec.source}\nlicence of the weights: {spec.licence}")
+    if offer.is_changed:
+        _say("This is not the file that was fetched the first time: its publisher has replaced it.")
+    if (spec.asks or offer.is_changed) and not args.yes:
+        _ask("Do you accept this and want to fetch the file?")
+    with Console() as console:
+        card = pull(offer, progress=console.progress(Path(spec.name)))
+        console.finished(f"{spec.name}: added, SHA-256 of the file {card.source.sha256}")
+    return DONE
+
+
+def _ask(question: str) -> None:
+    """Go on only if the user says yes."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "Expected an answer about the licence, got no terminal to ask on; if you accept it, add --yes."
+        )
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("Nothing was fetched.")
+
+
+def _convert(args: argparse.Namespace) -> int:
+    prepare_file(args.output)
+    card = convert_model(args.file, args.output, name=args.name)
+    size = card.weights.bytes / 1e6
+    return _say(f"{args.output}: weights of {card.model}, {size:.1f} MB with SHA-256 {card.weights.sha256}")
+
+
+def _settings(args: argparse.Namespace) -> int:
+    places = read_places()
+    if args.folder is not None:
+        folder = None if args.folder == _DEFAULT else Path(os.path.abspath(args.folder))
+        places = replace(places, folder=folder)
+    if args.mirror is not None:
+        places = replace(places, mirror="" if args.mirror == _DEFAULT else args.mirror)
+    if places != read_places():
+        write_places(places)
+    hub = os.environ.get("HF_ENDPOINT") or places.mirror or "the Hugging Face Hub"
+    return _say(f"Added weights lie in {models_folder()}\nThey are fetched from {hub}")
 
 
 def _verify(args: argparse.Namespace) -> int:

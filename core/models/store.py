@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import core.models
 from core.errors import ModelUnavailable
@@ -19,7 +19,7 @@ from core.io.digest import content_sha256
 from core.models import ModelSpec, weights_file
 from core.models.checkpoints import converted, open_checkpoint
 from core.models.layouts import Layout
-from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES
+from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES, WEIGHTS_SUFFIX
 from core.models.weights import check_size, write_tensors
 from core.progress import Progress, silent, stage
 
@@ -47,6 +47,21 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """From where a file was fetched.
+
+    Attributes:
+        repo: A repository of the Hugging Face Hub.
+        file: Its name there.
+        commit: The version.
+    """
+
+    repo: str
+    file: str
+    commit: str
+
+
+@dataclass(frozen=True)
 class Card:
     """What is known of added weights.
 
@@ -54,14 +69,18 @@ class Card:
         model: Their name in the catalogue.
         weights: The file that was written when they were added.
         source: The file they were taken from.
+        origin: From where that had been fetched; None when the user brought it.
     """
 
     model: str
     weights: FileFacts
     source: FileFacts
+    origin: Origin | None = None
 
 
-def add_model(path: Path, *, name: str | None = None, progress: Progress = silent) -> Card:
+def add_model(
+    path: Path, *, name: str | None = None, origin: Origin | None = None, progress: Progress = silent
+) -> Card:
     """Take over the weights of a published file, which is not needed afterwards.
 
     The entries are checked one by one, written under our own names beside a card, and replace what was added before.
@@ -69,25 +88,60 @@ def add_model(path: Path, *, name: str | None = None, progress: Progress = silen
     Args:
         path: As for `core.models.checkpoints.open_checkpoint`.
         name: The model of the catalogue that they belong to; found out from the entries when left out.
+        origin: From where the file was fetched, if it was; it may have another name here.
         progress: Called as the work goes on; may raise `Cancelled`, which leaves what was added before.
 
     Raises:
         ModelUnavailable: The file is broken, or not that of the model; or it is not clear which model it belongs to.
         ExportError: The weights cannot be written.
     """
-    given = None if name is None else _addable(name)
+    return _convert(path, None, name=name, origin=origin, progress=progress)
+
+
+def convert_model(path: Path, target: Path, *, name: str | None = None, progress: Progress = silent) -> Card:
+    """Write the weights of a published file as a file of their own, with its card beside it.
+
+    Both together are a model by their place: see `core.models.own`. Nothing is added.
+
+    Args:
+        path: As for `core.models.checkpoints.open_checkpoint`.
+        target: Ends in .safetensors; its folder must exist.
+        name: As for `add_model`.
+        progress: As for `add_model`.
+
+    Raises:
+        ModelUnavailable: As for `add_model`; or the target is no such file, or the place of its card is taken.
+        ExportError: The weights cannot be written.
+    """
+    if target.suffix != WEIGHTS_SUFFIX:
+        raise ModelUnavailable(f"Expected a file name that ends in {WEIGHTS_SUFFIX}, got another; change it: {target}")
+    card = target.with_suffix(CARD_SUFFIX)
+    if card.exists() and "weights" not in _content(card):
+        raise ModelUnavailable(
+            f"Expected a place for the card that says what the weights are, got another file; choose another name or "
+            f"move it away: {card}"
+        )
+    return _convert(path, target, name=name, origin=None, progress=progress)
+
+
+def _convert(path: Path, target: Path | None, *, name: str | None, origin: Origin | None, progress: Progress) -> Card:
+    """Write weights and card, by default where the catalogue has its own."""
+    given = None if name is None else find_addable(name)
     progress(0, 1)
     with open_checkpoint(path) as entries:
         spec = given or _recognised(entries, path)
         state = converted(entries, _layout(spec), path)
         # What is written is hashed first, so that nothing is replaced any more once somebody has cancelled.
         source = FileFacts.of(path, progress=stage(progress, 0.3, 0.5))
-        target = weights_file(spec)
-        make_folder(target.parent)
+        if origin is not None:
+            source = replace(source, name=Path(origin.file).name)
+        if target is None:
+            target = weights_file(spec)
+            make_folder(target.parent)
         with atomic_file(target) as stream:
             write_tensors(state, stream, progress=stage(progress, 0.5, 0.8))
-    card = Card(spec.name, FileFacts.of(target), source)
-    with atomic_file(card_file(spec)) as stream:
+    card = Card(spec.name, FileFacts.of(target), source, origin)
+    with atomic_file(target.with_suffix(CARD_SUFFIX)) as stream:
         stream.write(json.dumps(asdict(card), indent=1).encode() + b"\n")
     return card
 
@@ -102,7 +156,7 @@ def remove_model(name: str) -> int:
         ModelUnavailable: They were never added, or come with the program.
         ExportError: They cannot be deleted.
     """
-    spec = _addable(name)
+    spec = find_addable(name)
     target = weights_file(spec)
     size = check_size(target, max_bytes=1 << 62)
     for path in (target, card_file(spec)):
@@ -121,7 +175,7 @@ def verify_model(name: str, *, progress: Progress = silent) -> Card:
     Raises:
         ModelUnavailable: They differ, are missing, or there is no card to compare with.
     """
-    spec = _addable(name)
+    spec = find_addable(name)
     target = weights_file(spec)
     size = check_size(target, max_bytes=1 << 62)
     card = read_card(spec)
@@ -145,15 +199,24 @@ def card_file(spec: ModelSpec) -> Path:
 
 def read_card(spec: ModelSpec) -> Card | None:
     """The card of added weights; None when there is none that can be read."""
-    path = card_file(spec)
+    facts = _content(card_file(spec))
     try:
-        if not path.is_file() or path.stat().st_size > MAX_CARD_BYTES:
-            return None
-        facts = json.loads(path.read_bytes())
         weights, source = (FileFacts(**facts[key]) for key in ("weights", "source"))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        origin = Origin(**facts["origin"]) if facts.get("origin") else None
+    except (TypeError, KeyError):
         return None
-    return Card(spec.name, weights, source) if facts.get("model") == spec.name else None
+    return Card(spec.name, weights, source, origin) if facts.get("model") == spec.name else None
+
+
+def _content(card: Path) -> dict[str, Any]:
+    """What a card says; nothing when it cannot be read."""
+    try:
+        if not card.is_file() or card.stat().st_size > MAX_CARD_BYTES:
+            return {}
+        facts = json.loads(card.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def addable_models() -> tuple[ModelSpec, ...]:
@@ -165,7 +228,12 @@ def _catalogue() -> tuple[ModelSpec, ...]:
     return (*core.models.MODELS, *core.models.SEGMENTERS)
 
 
-def _addable(name: str) -> ModelSpec:
+def find_addable(name: str) -> ModelSpec:
+    """The line of the catalogue with a name, of those whose weights the user adds.
+
+    Raises:
+        ModelUnavailable: There is none; names those that there are.
+    """
     for spec in addable_models():
         if spec.name == name:
             return spec
@@ -187,7 +255,7 @@ def _recognised(entries: Mapping[str, object], path: Path) -> ModelSpec:
             f"Expected a file whose entries belong to one of the models {names}, got one that does not tell to which; "
             f"say it with --as NAME, or choose the published file: {path}"
         )
-    return _addable(best[0])
+    return find_addable(best[0])
 
 
 def _layout(spec: ModelSpec) -> Layout:

@@ -117,6 +117,11 @@ WRONG = {
     "remove what was not added": ["models", "remove", "dap"],
     "remove what is bundled": ["models", "remove", "pano-s"],
     "verify what was not added": ["models", "verify", "dap"],
+    "pull what is bundled": ["models", "pull", "pano-s"],
+    "pull an unknown model": ["models", "pull", "nonsense"],
+    "convert to another kind": ["models", "convert", "FILE", "-o", "OUT.txt"],
+    "convert what is not there": ["models", "convert", "missing.pth", "-o", "OUT.safetensors"],
+    "a mirror that is none": ["models", "settings", "--mirror", "nonsense"],
     "run without raw": ["models", "run", "dap", "IMAGE", "-o", "OUT.npz"],
     "run without weights": ["models", "run", "dap", "IMAGE", "--raw", "-o", "OUT.npz"],
     "run an unknown model": ["models", "run", "nonsense", "IMAGE", "--raw", "-o", "OUT.npz"],
@@ -128,7 +133,7 @@ WRONG = {
 @pytest.mark.parametrize("command", WRONG.values(), ids=WRONG)
 def test_what_makes_no_sense_is_one_sentence(published, tmp_path, capsys, command):
     places = {"FILE": published, "IMAGE": photo(tmp_path / "a.png", 64, 128)}
-    places |= {name: tmp_path / name for name in ("OUT.npz", "OUT.txt")}
+    places |= {name: tmp_path / name for name in ("OUT.npz", "OUT.txt", "OUT.safetensors")}
     assert run(*(places.get(word, word) for word in command)) == 2
     assert is_one_sentence(capsys.readouterr().err)
     assert not (tmp_path / "OUT.npz").exists()
@@ -148,7 +153,7 @@ def test_a_picture_that_the_network_cannot_read_as_it_is_is_refused(published, t
     assert "multiples of 16" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["list", "add", "verify", "remove", "run"])
+@pytest.mark.parametrize("command", ["list", "pull", "add", "verify", "convert", "remove", "settings", "run"])
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["models", command, "--help"])

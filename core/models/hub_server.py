@@ -1,0 +1,277 @@
+"""The server that published weights are fetched from, as `huggingface_hub` speaks with it.
+
+That package knows addresses, mirrors, logins and what refusals mean. Since its version 2 it no longer takes up a
+transfer that another process had begun, so that the bytes themselves are fetched here, over its connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from io import FileIO
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from socket import socket
+from typing import Any, Protocol
+
+from core.errors import ModelUnavailable
+from core.io.atomic import export_errors
+from core.models import HubFile
+from core.models.places import read_places
+from core.progress import Progress
+
+_log = logging.getLogger(__name__)
+
+SECONDS = 10.0
+"""After which a server that says nothing is taken for gone."""
+RETRIES = 5
+"""Attempts without a byte of news before a transfer is given up."""
+PAUSE = 1.0
+"""Seconds before the first of them; each further one waits so much longer."""
+
+_LISTEN = 0.1
+"""Seconds between two looks whether the user has enough of waiting."""
+_INSTALL = "pip install 'panoviewer[published]'"
+_OWN_NAME = "panoviewer"
+_EXTENT = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
+_BEYOND = 416
+_BUSY = (408, 429, 500, 502, 503, 504)
+"""Answers after which one asks again."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server says about a file.
+
+    Attributes:
+        address: Of the file in exactly this version.
+        commit: That version.
+        tag: The server's name for the content; its SHA-256 in hexadecimal for all large files.
+        bytes: Size of the file.
+    """
+
+    address: str
+    commit: str
+    tag: str
+    bytes: int
+
+
+class _Response(Protocol):
+    """The part of an answer that is used here."""
+
+    headers: Mapping[str, str]
+    extensions: Mapping[str, Any]
+
+    def iter_raw(self) -> Iterator[bytes]: ...
+
+
+class HubServer:
+    """The Hugging Face Hub or what stands in for it: HF_ENDPOINT, or else the mirror that the user has chosen.
+
+    Args:
+        place: The file that is wanted.
+        name: Of the model, for the sentences.
+
+    Raises:
+        ModelUnavailable: `huggingface_hub` is not installed.
+    """
+
+    def __init__(self, place: HubFile, name: str) -> None:
+        self._place, self._name = place, name
+        file = Path(place.file).name
+        self.by_hand = (
+            f"get {place.file} of {place.repo} in another way and add it with 'panoviewer models add {file} "
+            f"--as {name}'."
+        )
+        """How to do without this server: the end of a sentence."""
+        try:
+            self._hub = import_module("huggingface_hub")
+            self._errors = import_module("huggingface_hub.errors")
+            self._utils = import_module("huggingface_hub.utils")
+            # It would ask the server for more than the file, and tell it what else is installed.
+            constants: Any = import_module("huggingface_hub.constants")
+            constants.HF_HUB_DISABLE_TELEMETRY = True
+        except ImportError as error:
+            raise ModelUnavailable(
+                f"Downloading needs the package huggingface_hub, which is not installed; install it with {_INSTALL}, "
+                f"or {self.by_hand}"
+            ) from error
+        # Which library is under it differs by version.
+        library = type(self._utils.get_session()).__module__.partition(".")[0]
+        self._broken: type[Exception] = import_module(library).TransportError
+
+    def ask(self) -> Answer:
+        """What the server says about the file; one request.
+
+        Raises:
+            ModelUnavailable: It cannot be reached, or does not have or does not give the file.
+        """
+        mirror = os.environ.get("HF_ENDPOINT") or read_places().mirror or None
+        address = partial(self._hub.hf_hub_url, self._place.repo, self._place.file, endpoint=mirror)
+        try:
+            with self._refusals():
+                facts = self._hub.get_hf_file_metadata(
+                    address(revision=self._place.revision), timeout=SECONDS, library_name=_OWN_NAME, endpoint=mirror
+                )
+        except self._broken as error:
+            raise ModelUnavailable(
+                f"The server cannot be reached ({_reason(error)}); check the network, or {self.by_hand}"
+            ) from error
+        if not facts.commit_hash or not facts.etag or not facts.size:
+            raise ModelUnavailable(
+                f"Expected a server that says which file it has and how large it is, got one that does not; choose "
+                f"another mirror, or {self.by_hand}"
+            )
+        return Answer(address(revision=facts.commit_hash), facts.commit_hash, facts.etag, facts.size)
+
+    def fetch(self, answer: Answer, part: Path, progress: Progress) -> None:
+        """Fetch what a file on the disk lacks; a connection that breaks is taken up again.
+
+        Args:
+            answer: Of `ask`.
+            part: What has arrived before, if anything has; is made longer.
+            progress: Hears bytes, also while the server is silent; may raise `Cancelled`.
+
+        Raises:
+            ModelUnavailable: The server cannot be reached, refuses, or gives more than it has announced.
+            ExportError: The file cannot be written; `OutOfSpace` where that is the reason.
+        """
+        with export_errors(part), part.open("ab", buffering=0) as stream:
+            if _size(stream) > answer.bytes:
+                stream.truncate(0)
+            attempts = 0
+            while (arrived := _size(stream)) < answer.bytes:
+                progress(arrived, answer.bytes)
+                reason = self._fetch(answer, part, stream, progress)
+                attempts = 0 if _size(stream) > arrived else attempts + 1
+                if attempts > RETRIES:
+                    raise ModelUnavailable(
+                        f"The transfer broke off after {arrived / 1e6:.1f} of {answer.bytes / 1e6:.1f} MB ({reason}); "
+                        f"'panoviewer models pull {self._name}' goes on from there, or {self.by_hand}"
+                    )
+                _wait(attempts * PAUSE, partial(progress, arrived, answer.bytes))
+            os.fsync(stream.fileno())
+
+    def _fetch(self, answer: Answer, part: Path, stream: FileIO, progress: Progress) -> str:
+        """One request for the rest of a file; why it ended, for the case that it ended before the file did."""
+        headers = self._utils.build_hf_headers(library_name=_OWN_NAME) | {"Accept-Encoding": "identity"}
+        if arrived := _size(stream):
+            headers["Range"] = f"bytes={arrived}-"
+        session = self._utils.get_session()
+        try:
+            with (
+                self._refusals(),
+                session.stream("GET", answer.address, headers=headers, timeout=SECONDS) as response,
+            ):
+                if response.status_code in _BUSY:
+                    return f"status {response.status_code}"
+                if response.status_code != _BEYOND:
+                    self._utils.hf_raise_for_status(response)
+                begin, size = _extent(response)
+                if size != answer.bytes or response.status_code == _BEYOND:
+                    stream.truncate(0)
+                    raise ModelUnavailable(
+                        f"Expected {answer.bytes} bytes, as the server had announced, got {size}; pull it again, or "
+                        f"{self.by_hand}"
+                    )
+                if begin != arrived:
+                    stream.truncate(0)  # the server gives the whole file
+                for chunk in _chunks(response, lambda: progress(_size(stream), answer.bytes)):
+                    with export_errors(part):
+                        _write(stream, chunk)
+                    progress(_size(stream), answer.bytes)
+        except self._broken as error:
+            _log.info("the transfer of %s broke off: %s", answer.address, error)
+            return _reason(error)
+        return "the server ended it"
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """What a server says against giving a file becomes a sentence that ends with how to do without it."""
+        place, errors = self._place, self._errors
+        try:
+            yield
+        except errors.GatedRepoError as error:
+            raise ModelUnavailable(
+                f"The publisher of {place.repo} gives it only to those who have asked for it and are logged in; do so "
+                f"at https://huggingface.co/{place.repo} and with 'hf auth login', or {self.by_hand}"
+            ) from error
+        except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
+            raise ModelUnavailable(
+                f"Expected {place.file} of {place.repo} in version {place.revision}, got the answer that there is no "
+                f"such file, or none that may be seen without logging in; {self.by_hand}"
+            ) from error
+        except errors.HfHubHTTPError as error:
+            status = error.response.status_code
+            raise ModelUnavailable(f"The server refuses to give the file (status {status}); {self.by_hand}") from error
+        except errors.OfflineModeIsEnabled as error:
+            raise ModelUnavailable(
+                f"HF_HUB_OFFLINE is set, which forbids to ask the server; unset it, or {self.by_hand}"
+            ) from error
+
+
+def _extent(response: _Response) -> tuple[int, int]:
+    """Where in the file an answer begins, and how large it says the file is."""
+    told = _EXTENT.fullmatch(response.headers.get("Content-Range", ""))
+    if told is not None:
+        return int(told[1] or 0), int(told[2])
+    return 0, int(response.headers.get("Content-Length", 0))
+
+
+def _chunks(response: _Response, waiting: Callable[[], None]) -> Iterator[bytes]:
+    """What arrives, as it arrives; `waiting` is called while nothing does.
+
+    Of an answer whose length is known, each piece is all that has been read so far: nothing is kept back while one
+    listens to the connection.
+    """
+    network = response.extensions.get("network_stream")
+    connection: socket | None = None if network is None else network.get_extra_info("socket")
+    missing = int(response.headers.get("Content-Length", 0))
+    with DefaultSelector() as selector:
+        if connection is not None:
+            selector.register(connection, EVENT_READ)
+        for piece in response.iter_raw():
+            missing -= len(piece)
+            yield piece
+            listening = time.monotonic()
+            while missing > 0 and connection is not None and not _has_more(connection) and not selector.select(_LISTEN):
+                waiting()
+                if time.monotonic() - listening > SECONDS:
+                    break
+
+
+def _has_more(connection: socket) -> bool:
+    """Whether an encrypted connection has been read farther than it was asked for."""
+    pending = getattr(connection, "pending", None)
+    return pending is not None and pending() > 0
+
+
+def _wait(seconds: float, waiting: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        waiting()
+        time.sleep(_LISTEN)
+
+
+def _write(stream: FileIO, chunk: bytes) -> None:
+    """All of it: a disk that is nearly full takes a part without a word."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[stream.write(rest) :]
+
+
+def _size(stream: FileIO) -> int:
+    return os.fstat(stream.fileno()).st_size
+
+
+def _reason(error: Exception) -> str:
+    """Without addresses, which may be long."""
+    text = " ".join(str(error).split()).partition("http")[0].strip(" :.")
+    return text[:100] or type(error).__name__
