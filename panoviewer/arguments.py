@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from core.cloud import FRAME_NAMES, MIN_VOXEL
 from core.errors import OutOfSpace, PanoError
+from core.geometry.fisheye import DualFisheye
 from core.mesh import DEFAULT_MESH, MIN_TEXTURE, MIN_TRIANGLES
 from core.models import DEFAULT_MODEL, DEVICES, MODELS, SIZES
 from core.models.base import Task
@@ -76,7 +77,7 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         """The arguments, with ``--x -94.6,-18.8`` read as ``--x=-94.6,-18.8``."""
         try:
-            return super().parse_args(join_negative_numbers(args), namespace)
+            return _with_fisheye(super().parse_args(join_negative_numbers(args), namespace))
         except UsageError as error:
             file = next((name for name in args if name.startswith("-") and os.path.lexists(name)), None)
             if file is None:
@@ -86,6 +87,23 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError`, with a capital and a hint."""
         raise UsageError(f"{message[:1].upper()}{message[1:].rstrip('.')}. Try '{self.prog} --help'.")
+
+
+def _with_fisheye(args: argparse.Namespace) -> argparse.Namespace:
+    """The lenses in the place of the word 'fisheye'."""
+    if getattr(args, "assume", None) == "fisheye":
+        if args.fisheye_fov is None:
+            raise UsageError("Expected the angle that a fisheye circle shows; add --fisheye-fov DEG.")
+        centers = args.fisheye_centers
+        args.assume = DualFisheye(
+            args.fisheye_fov,
+            None if centers is None else (centers[:2], centers[2:]),
+            args.fisheye_radius or None,
+            args.fisheye_roll or (0.0, 0.0),
+        )
+    elif any(getattr(args, f"fisheye_{name}", None) is not None for name in ("fov", "centers", "radius", "roll")):
+        raise UsageError("Values of fisheye lenses say nothing without --assume fisheye; add it.")
+    return args
 
 
 def join_negative_numbers(args: Sequence[str]) -> list[str]:
@@ -252,7 +270,23 @@ def bench_parser() -> Parser:
 def add_assume(parser: Parser) -> None:
     """The option that says what an odd picture shows."""
     parser.add_argument(
-        "--assume", choices=("full", "crop"), help="what a picture shows that is not 2:1 and does not say"
+        "--assume",
+        choices=("full", "crop", "cube", "fisheye"),
+        help="what a picture shows that does not say: the sphere, its middle part, a cube map, two fisheye circles",
+    )
+    lenses = parser.add_argument_group("two fisheye circles (--assume fisheye), the front one at the left")
+    lenses.add_argument("--fisheye-fov", type=_fisheye_fov, metavar="DEG", help="what a circle shows; needed")
+    lenses.add_argument(
+        "--fisheye-centers",
+        type=_four_numbers,
+        metavar="X,Y,X,Y",
+        help="middles of the circles in pixels; default: of the halves of the picture",
+    )
+    lenses.add_argument(
+        "--fisheye-radius", type=_distance, metavar="PX", help="of the circles; default: half the height of the picture"
+    )
+    lenses.add_argument(
+        "--fisheye-roll", type=_two_numbers, metavar="DEG,DEG", help="clockwise turn of each circle; default: none"
     )
 
 
@@ -300,6 +334,30 @@ def _distance(text: str) -> float:
     if number < 0:
         raise argparse.ArgumentTypeError(f"expected a distance from 0 metres, got '{text}'")
     return number
+
+
+def _fisheye_fov(text: str) -> float:
+    number = _numbers(text, 1)[0]
+    if not 90 <= number <= 360:
+        raise argparse.ArgumentTypeError(f"expected 90 to 360 degrees, got '{text}'")
+    return number
+
+
+def _two_numbers(text: str) -> tuple[float, ...]:
+    return _numbers(text, 2)
+
+
+def _four_numbers(text: str) -> tuple[float, ...]:
+    return _numbers(text, 4)
+
+
+def _numbers(text: str, count: int) -> tuple[float, ...]:
+    """Finite numbers with commas."""
+    parts = text.split(",")
+    if len(parts) != count or not all(re.fullmatch(_NUMBER, part.strip()) for part in parts):
+        numbers = "a number" if count == 1 else f"{count} numbers with commas"
+        raise argparse.ArgumentTypeError(f"expected {numbers}, got '{text}'")
+    return tuple(map(float, parts))
 
 
 def _camera_height(text: str) -> float:

@@ -208,6 +208,8 @@ def _plain(options: ResultOptions) -> dict[str, Any]:
     plain["model"] = find_model(options.model).name
     plain["tasks"] = _sorted(options.tasks)
     plain["formats"] = _sorted(options.formats)
+    # As it comes back from the file: without tuples.
+    plain["assume"] = json.loads(json.dumps(plain["assume"]))
     return plain
 
 

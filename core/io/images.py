@@ -12,12 +12,13 @@ from PIL import Image, ImageCms
 
 from core.errors import UnsupportedImage
 from core.geometry.warp import resize_erp
+from core.io.cube_files import CubeFiles
 from core.io.header import ImageHeader, OpenPicture, colour_pixels, open_picture, read_header
 from core.io.icc import srgb_transform
 from core.io.memory import default_memory_budget, format_bytes
-from core.io.placement import Assume, Placement, place
+from core.io.placement import Assume, Placement, Source, place
 from core.panorama import Panorama
-from core.progress import Progress, silent
+from core.progress import Progress, silent, stage
 from core.tone import DEVELOPED, exposure_of
 
 __all__ = ["Assume", "ImageHeader", "read_header", "read_panorama", "read_preview"]
@@ -66,7 +67,7 @@ def read_panorama(
         header = picture.header
         placement = place(header, assume)
         _check_budget(header, placement, header.needed_bytes, memory_budget)
-        rgb = _decode_light(picture, progress) if header.is_deep else _decode(picture, progress)
+        rgb = _pixels(picture, placement, progress)
     return _panorama(rgb, header, placement)
 
 
@@ -96,14 +97,14 @@ def read_preview(
         sphere = place(header, assume)
         placement = sphere.scaled_to(max_width)
         needed = header.needed_bytes
-        if header.format == "JPEG":
+        if header.format == "JPEG" and sphere.source is None:
             turned = header.orientation >= 5
             size = (placement.height, placement.width) if turned else (placement.width, placement.height)
             picture.image.draft(header.mode, size)
             reduction = header.width * header.height // max(picture.image.width * picture.image.height, 1)
             needed = needed if header.is_progressive else needed // max(reduction, 1)
         _check_budget(header, placement, needed, memory_budget, sphere)
-        rgb = _decode_light(picture, silent) if header.is_deep else _decode(picture, silent)
+        rgb = _pixels(picture, placement, silent)
     return _panorama(rgb, header, placement)
 
 
@@ -118,6 +119,11 @@ def _check_budget(
         )
     if (placement.height, placement.width) != (header.height, header.width):
         needed += placement.height * placement.width * (_RESAMPLED_BYTES + (2 * _LIGHT_BYTES if header.is_deep else 0))
+    if told.source is not None:
+        # The faces with their borders are held twice beside the picture; of six files, six pictures.
+        pixels = header.height * header.width * (_LIGHT_BYTES if header.is_deep else 3)
+        is_six = isinstance(told.source, CubeFiles)
+        needed += (5 * header.needed_bytes + 18 * pixels) if is_six else 3 * pixels
     allowed = default_memory_budget() if budget is None else budget
     if needed > allowed:
         raise UnsupportedImage(
@@ -125,6 +131,24 @@ def _check_budget(
             f"{told.full_height} needs {format_bytes(needed)} of memory, {format_bytes(allowed)} may be used; "
             f"close other programs or use a smaller copy: {header.path}"
         )
+
+
+def _pixels(picture: OpenPicture, placement: Placement, progress: Progress) -> NDArray[Any]:
+    """What a file holds, upright: (H, W, 3); of a cube map in six files the six, one below the other."""
+    if not isinstance(placement.source, CubeFiles):
+        return _decode_light(picture, progress) if picture.header.is_deep else _decode(picture, progress)
+    faces: list[NDArray[Any]] = []
+    for number, path in enumerate(placement.source.paths):
+        with open_picture(path) as face:
+            header, first = face.header, picture.header
+            if (header.height, header.width, header.is_deep) != (first.height, first.width, first.is_deep):
+                raise UnsupportedImage(
+                    f"Expected six pictures of {first.width} x {first.height} for a cube map, got one of "
+                    f"{header.width} x {header.height} or of another depth: {path}"
+                )
+            part = stage(progress, number / len(placement.source.paths), (number + 1) / len(placement.source.paths))
+            faces.append(_decode_light(face, part) if header.is_deep else _decode(face, part))
+    return np.concatenate(faces)
 
 
 def _decode(picture: OpenPicture, progress: Progress) -> Pixels:
@@ -226,9 +250,12 @@ def _strip_to_srgb(strip: Image.Image, transform: ImageCms.ImageCmsTransform | N
 
 def _panorama(rgb: Pixels | Light, header: ImageHeader, placement: Placement) -> Panorama:
     """The picture on its sphere, developed where it is light, with the pose and the first view that it asks for."""
+    valid = None
+    if placement.source is not None:
+        rgb, valid = _on_sphere(rgb, placement.source)
     if rgb.shape[:2] != (placement.height, placement.width):
         rgb = _resample(rgb, placement)
-    valid = None
+        valid = None if valid is None else resize_erp(valid, placement.height, placement.width)
     if not placement.is_whole:
         sphere = np.zeros((placement.full_height, placement.full_width, 3), rgb.dtype)
         valid = np.zeros(sphere.shape[:2], np.bool_)
@@ -262,6 +289,14 @@ def _panorama(rgb: Pixels | Light, header: ImageHeader, placement: Placement) ->
         path=header.path,
         notes=(*header.gpano.notes, *placement.notes, *([told] if told else [])),
     )
+
+
+def _on_sphere(pixels: NDArray[Any], source: Source) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """A picture that is not equirectangular on the sphere that suits it, and where it shows anything."""
+    height, width = pixels.shape[:2]
+    if isinstance(source, CubeFiles):
+        height //= len(source.paths)
+    return source.to_erp(pixels, *source.sphere_size(height, width))
 
 
 def _resample(rgb: NDArray[Any], placement: Placement) -> NDArray[Any]:

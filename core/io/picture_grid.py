@@ -102,10 +102,15 @@ class PictureGrid:
             assume: As for `core.io.images.read_panorama`.
 
         Raises:
-            UnsupportedImage: It cannot be opened, or its sphere has another size.
+            UnsupportedImage: It cannot be opened, is a cube map or fisheye, or its sphere has another size.
         """
         header = read_header(path)
         placement = place(header, assume)
+        if placement.source is not None:
+            raise UnsupportedImage(
+                "Expected a picture whose rows and columns are those of the sphere, got a cube map or fisheye circles; "
+                f"make an equirectangular one of it with 'panoviewer convert': {path}"
+            )
         if size is not None and size != (placement.full_height, placement.full_width):
             raise UnsupportedImage(
                 f"The annotations were made on a picture of {size[1]} x {size[0]}, this one has "

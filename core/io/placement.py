@@ -9,12 +9,16 @@ from typing import Literal
 
 from core.errors import NotAFullSphere, UnsupportedImage
 from core.geometry.camera import Camera
+from core.geometry.fisheye import DualFisheye
 from core.geometry.sphere import erp_to_directions
+from core.io.cube_files import CubeFiles, CubePicture, cube_files, cube_picture
 from core.io.gpano import Crop, CropTags, Float, GPano
 from core.io.header import ImageHeader, read_header
 from core.panorama import MIN_HEIGHT, is_full_sphere
 
-Assume = Literal["full", "crop"]
+Assume = Literal["full", "crop", "cube"] | DualFisheye
+"""What a picture is that does not say: all of the sphere, its middle part, a cube map, or two fisheye circles."""
+Source = CubePicture | CubeFiles | DualFisheye
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Placement:
         height, width: The picture on it; other than its stored size when it has to be resampled.
         top, left: Where it begins; it may run over the right edge and go on at the left.
         notes: Sentences about what was assumed.
+        source: How it becomes equirectangular first, where it is not.
     """
 
     full_height: int
@@ -35,6 +40,7 @@ class Placement:
     top: int = 0
     left: int = 0
     notes: tuple[str, ...] = ()
+    source: Source | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -70,6 +76,7 @@ class Placement:
             top=min(top, full_height - 1),
             left=left % (2 * full_height),
             notes=self.notes,
+            source=self.source,
         )
 
 
@@ -83,7 +90,9 @@ def looks_flat(path: Path) -> bool:
         header = read_header(path)
     except UnsupportedImage:
         return False
-    return header.gpano == GPano() and not is_full_sphere(header.height, header.width)
+    if header.gpano != GPano() or is_full_sphere(header.height, header.width):
+        return False
+    return _flat(header, None) is None
 
 
 def place(header: ImageHeader, assume: Assume | None = None) -> Placement:
@@ -101,8 +110,11 @@ def place(header: ImageHeader, assume: Assume | None = None) -> Placement:
 
     Raises:
         NotAFullSphere: Its place is not known, and nothing is assumed.
-        UnsupportedImage: It is too small to be a panorama.
+        UnsupportedImage: It is too small to be a panorama, or no cube map although that is assumed.
     """
+    flat = _flat(header, assume)
+    if flat is not None:
+        return flat
     placement = _placed(header, assume)
     if abs(placement.full_width - 2 * placement.full_height) <= 1:
         return placement
@@ -111,6 +123,33 @@ def place(header: ImageHeader, assume: Assume | None = None) -> Placement:
         "its columns and its rows are each taken to cover it."
     )
     return replace(placement, notes=(*placement.notes, told))
+
+
+def _flat(header: ImageHeader, assume: Assume | None) -> Placement | None:
+    """A cube map or two fisheye circles; None for a picture that is taken as equirectangular."""
+    height, width = header.height, header.width
+    if isinstance(assume, DualFisheye):
+        size = assume.sphere_size(height, width)
+        told = f"The picture is taken as two fisheye circles of {assume.fov_deg:g} degrees (--assume fisheye)."
+        return Placement(*size, height=size[0], width=size[1], notes=(told,), source=assume)
+    says_something = header.gpano.crop_tags is not None or header.gpano.projection != "equirectangular"
+    if assume not in (None, "cube") or (assume is None and says_something):
+        return None
+    found = cube_files(header.path) if height == width else cube_picture(height, width)
+    if assume is None and isinstance(found, CubePicture) and found.layout is not None:
+        return None  # a cross has the shape of an ordinary photograph
+    if found is None and assume is None:
+        return None
+    if found is None:
+        raise UnsupportedImage(
+            "A cube map must be a strip (6:1), a cross (4:3 or 3:4) or one of six square pictures that are called "
+            f"NAME_front, _right, _back, _left, _up and _down, got {width} x {height}: {header.path}"
+        )
+    size = found.sphere_size(height, width)
+    what = "one of the six pictures of a cube map" if isinstance(found, CubeFiles) else "a cube map"
+    hint = "" if assume is not None else "; if it is a part of a sphere, choose --assume crop"
+    told = f"The picture is taken as {what} and laid onto a sphere of {size[1]} x {size[0]}{hint}."
+    return Placement(*size, height=size[0], width=size[1], notes=(told,), source=found)
 
 
 def _placed(header: ImageHeader, assume: Assume | None) -> Placement:
@@ -141,9 +180,14 @@ def _placed(header: ImageHeader, assume: Assume | None) -> Placement:
     if assume is None:
         raise NotAFullSphere(
             f"A panorama must {_expected(header)}; choose --assume full (it is the whole sphere) "
-            f"or --assume crop (it is a centred part): {header.path}"
+            f"or --assume crop (it is a centred part){_or_cube(header)}: {header.path}"
         )
-    return _assumed(header, assume, full_height, full_width)
+    return _assumed(header, "full" if assume == "full" else "crop", full_height, full_width)
+
+
+def _or_cube(header: ImageHeader) -> str:
+    """A further choice for a picture of the right shape."""
+    return " or --assume cube (it is a cube map)" if cube_picture(header.height, header.width) is not None else ""
 
 
 def _expected(header: ImageHeader) -> str:
@@ -184,7 +228,7 @@ def _speaks_of_part(tags: CropTags) -> bool:
     return is_smaller or is_narrow or bool(tags.top) or bool(tags.left)
 
 
-def _assumed(header: ImageHeader, assume: Assume, full_height: int, full_width: int) -> Placement:
+def _assumed(header: ImageHeader, assume: Literal["full", "crop"], full_height: int, full_width: int) -> Placement:
     """What the user says, on a sphere that holds the picture at its size."""
     height, width, tags = header.height, header.width, header.gpano.crop_tags
     picture = "picture" if header.gpano.projection == "equirectangular" else f"{header.gpano.projection} picture"

@@ -1,0 +1,90 @@
+"""Pictures that are cube maps: which layout one has, and which six files make one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.geometry.cube import CROSS, FACES, STRIPS, TALL_CROSS, Layout, cube_to_erp, order_of_strip
+from core.geometry.sampling import Image
+
+_SETS = (
+    ("front", "right", "back", "left", "up", "down"),
+    ("front", "right", "back", "left", "top", "bottom"),
+    ("pz", "px", "nz", "nx", "py", "ny"),
+    ("posz", "posx", "negz", "negx", "posy", "negy"),
+    ("f", "r", "b", "l", "u", "d"),
+)
+"""What the six files are called, in the order of `FACES`."""
+
+
+@dataclass(frozen=True)
+class CubePicture:
+    """A cube map in one picture.
+
+    Attributes:
+        layout: Where its faces lie; None for a strip whose order shows in its edges.
+    """
+
+    layout: Layout | None
+
+    def sphere_size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of the sphere that has as many pixels around as its faces."""
+        size = min(height, width) if self.layout is None else height // self.layout.rows
+        return 2 * size, 4 * size
+
+    def to_erp(self, picture: Image, height: int, width: int) -> tuple[Image, NDArray[np.bool_] | None]:
+        """The picture on the ERP grid; every direction is seen."""
+        layout = self.layout
+        if layout is None:
+            layout = STRIPS[picture.shape[0] > picture.shape[1], order_of_strip(picture)]
+        return cube_to_erp(layout.cut(picture), height, width), None
+
+
+@dataclass(frozen=True)
+class CubeFiles:
+    """A cube map in six pictures.
+
+    Attributes:
+        paths: In the order of `FACES`.
+    """
+
+    paths: tuple[Path, ...]
+
+    def sphere_size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of the sphere that has as many pixels around as its faces."""
+        size = min(height, width)
+        return 2 * size, 4 * size
+
+    def to_erp(self, picture: Image, height: int, width: int) -> tuple[Image, NDArray[np.bool_] | None]:
+        """The six faces, one below the other, on the ERP grid; every direction is seen."""
+        return cube_to_erp(list(np.split(picture, len(FACES))), height, width), None
+
+
+def cube_picture(height: int, width: int) -> CubePicture | None:
+    """The cube map that a picture of this shape can be; None for no cube map."""
+    if min(height, width) > 1 and max(height, width) == 6 * min(height, width):
+        return CubePicture(None)
+    return next((CubePicture(layout) for layout in (CROSS, TALL_CROSS) if layout.fits(height, width)), None)
+
+
+def cube_files(path: Path) -> CubeFiles | None:
+    """The six files of which one is given, by their names: `room_front.jpg`, `px.png`, `hall-u.tif`.
+
+    Returns:
+        None unless all six are there.
+    """
+    for names in _SETS:
+        alternatives = "|".join(sorted(names, key=len, reverse=True))
+        found = re.match(rf"(.*?)(?:(?<=[_\-. ])|^)({alternatives})$", path.stem, re.IGNORECASE)
+        if found is None:
+            continue
+        style = str.upper if found.group(2).isupper() else str.capitalize if found.group(2).istitle() else str.lower
+        paths = tuple(path.with_name(f"{found.group(1)}{style(name)}{path.suffix}") for name in names)
+        if all(other.is_file() for other in paths):
+            return CubeFiles(paths)
+    return None
