@@ -40,6 +40,8 @@ EPILOG = f"""commands:
   panoviewer info [FILE]             what is installed, or what a file says about itself
   panoviewer predict FILE|DIR...     depth, normals and classes as files
   panoviewer cloud FILE -o OUT.ply   a point cloud or a mesh: PLY, PCD, LAS, LAZ, E57, XYZ, CSV, NPZ, GLB, OBJ
+  panoviewer convert FILE --to erp|cube -o OUT
+                                     turned, levelled, resized, as a cube map and back
   panoviewer segment FILE --click LON,LAT -o OUT.png
                                      the object that was pointed at
   panoviewer export PROJECT --to FORMAT -o DIR
@@ -229,6 +231,45 @@ def cloud_parser() -> Parser:
     return parser
 
 
+def convert_parser() -> Parser:
+    """The grammar of ``panoviewer convert``."""
+    parser = Parser(
+        "panoviewer convert",
+        description="Turn, level and resize panoramas and their maps; make cube maps of them and panoramas of those.",
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a panorama, a cube map, or a map: STEM.depth.npy, STEM.normals.exr and so on",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write")
+    parser.add_argument(
+        "--to", choices=("erp", "cube"), default="erp", help="an equirectangular panorama or a cube map"
+    )
+    parser.add_argument(
+        "--layout", choices=("strip", "cross", "six"), help="of a cube map; six: OUT_front, _right, ...; default: strip"
+    )
+    parser.add_argument(
+        "--level",
+        nargs="?",
+        const=(),
+        type=_two_numbers,
+        metavar="PITCH,ROLL",
+        help="make the horizon level, by the pose that the picture states or by these degrees",
+    )
+    parser.add_argument(
+        "--rotate",
+        type=_three_numbers,
+        metavar="YAW,PITCH,ROLL",
+        help="bring what lies in this direction, in degrees right, up and clockwise, to the middle; after --level",
+    )
+    parser.add_argument("--width", type=_width, metavar="PX", help="of the panorama, or of each face of a cube map")
+    add_assume(parser)
+    add_debug(parser)
+    return parser
+
+
 def _add_model(parser: Parser) -> None:
     names = ", ".join(spec.name for spec in MODELS)
     parser.add_argument(
@@ -347,6 +388,10 @@ def _two_numbers(text: str) -> tuple[float, ...]:
     return _numbers(text, 2)
 
 
+def _three_numbers(text: str) -> tuple[float, ...]:
+    return _numbers(text, 3)
+
+
 def _four_numbers(text: str) -> tuple[float, ...]:
     return _numbers(text, 4)
 
@@ -401,6 +446,13 @@ def _group(text: str) -> str:
     if text not in names:
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(names)}, got '{text}'")
     return text
+
+
+def _width(text: str) -> int:
+    width = int(text) if re.fullmatch(r"\d{1,6}", text) else 0
+    if not 4 <= width <= 65_536:
+        raise argparse.ArgumentTypeError(f"expected a width of 4 to 65536 pixels, got '{text}'")
+    return width
 
 
 def _bench_width(text: str) -> int:

@@ -153,6 +153,12 @@ def _cloud(argv: Sequence[str]) -> int:
     return write_geometry(args, describe=_describe(debug=args.debug))
 
 
+def _convert(argv: Sequence[str]) -> int:
+    from panoviewer.converting import convert
+
+    return convert(argv)
+
+
 def _segment(argv: Sequence[str]) -> int:
     from panoviewer.segmenting import segment
 
@@ -187,6 +193,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "info": _info,
     "predict": _predict,
     "cloud": _cloud,
+    "convert": _convert,
     "segment": _segment,
     "export": _export,
     "import": _import,

@@ -17,6 +17,7 @@ LAYERS = {
     "core.tone": 2,
     "core.panorama": 2,
     "core.mask": 2,
+    "core.turning": 3,
     "core.prediction": 3,
     "core.colors": 3,
     "core.scene": 3,

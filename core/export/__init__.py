@@ -8,11 +8,12 @@ from pathlib import Path
 
 from core.cloud import FRAME_NAMES, PointCloud
 from core.errors import ExportError
-from core.export import classes, depth, glb, las, normals, npz, obj, pcd, ply, text
+from core.export import classes, depth, glb, las, normals, npz, obj, panorama, pcd, ply, text
 from core.export.beside import Beside, facts_name
 from core.export.provenance import write_beside
 from core.io.atomic import atomic_files
 from core.mesh import Mesh
+from core.panorama import Panorama
 from core.prediction import Prediction
 
 FACTS = Beside(facts_name, write_beside)
@@ -52,6 +53,13 @@ EXPORTERS: tuple[Exporter, ...] = (
     Exporter(PointCloud, ".npz", "NumPy point cloud", npz.write),
     Exporter(Mesh, ".glb", "glTF, textured mesh", glb.write, frames=(glb.FRAME,)),
     Exporter(Mesh, ".obj", "OBJ, textured mesh", obj.write, obj.BESIDE, is_named=True),
+    Exporter(Panorama, ".jpg", "JPEG panorama", panorama.write_jpeg),
+    Exporter(Panorama, ".jpeg", "JPEG panorama", panorama.write_jpeg),
+    Exporter(Panorama, ".png", "PNG panorama", panorama.write_png),
+    Exporter(Panorama, ".tif", "TIFF panorama", panorama.write_tiff),
+    Exporter(Panorama, ".tiff", "TIFF panorama", panorama.write_tiff),
+    Exporter(Panorama, ".exr", "OpenEXR panorama", panorama.write_light_exr),
+    Exporter(Panorama, ".hdr", "Radiance HDR panorama", panorama.write_light_hdr),
     Exporter(Prediction, ".depth.npy", "Depth, NumPy float32", depth.write_npy),
     Exporter(Prediction, ".depth.exr", "Depth, OpenEXR float32", depth.write_exr32),
     Exporter(Prediction, ".depth.tiff", "Depth, TIFF float32", depth.write_tiff32),

@@ -63,6 +63,7 @@ class ExrHeader:
         mode: The kind of its values, for people: 'half RGB', 'float Y', ...
         chromaticities: (8,) x and y of red, green, blue and white; None when they are those of sRGB.
         xmp: Its XMP packet.
+        axes: Those of normals, where `core.export.normals` has written them.
         stored_bytes: What the library takes to hold all channels of all parts.
     """
 
@@ -73,6 +74,7 @@ class ExrHeader:
     mode: str
     chromaticities: tuple[float, ...] | None
     xmp: bytes | None
+    axes: bytes | None
     stored_bytes: int
 
 
@@ -142,6 +144,7 @@ def read_exr_header(stream: BinaryIO) -> ExrHeader:
                 mode=f"{_PIXEL_TYPES[kind]} {letters}",
                 chromaticities=_chromaticities(part),
                 xmp=part.text("xmp"),
+                axes=part.text("axes"),
                 stored_bytes=stored,
             )
     known = ", ".join(name for part in parts for name, *_ in part.channels())[:100]

@@ -164,7 +164,7 @@ def read_gpano(source: str | os.PathLike[str] | BinaryIO) -> GPano:
 def parse_gpano(packet: bytes) -> GPano:
     """The Photo Sphere metadata in an XMP packet, written as attributes or as elements."""
     try:
-        tags = _tags(packet)
+        tags = gpano_tags(packet)
     except XmpError as error:
         return GPano(notes=(f"The picture's XMP metadata is ignored: {error}.",))
     values = _Values(tags)
@@ -204,7 +204,7 @@ def gpano_of_part(gpano: GPano, *, size: tuple[int, int], full: tuple[int, int],
     return replace(gpano, crop=crop, crop_tags=tags, crop_problem=problem, notes=(*gpano.notes, *notes))
 
 
-def _tags(packet: bytes) -> dict[str, str]:
+def gpano_tags(packet: bytes) -> dict[str, str]:
     """GPano tags by name, the first of each; no entity is ever expanded because no document type is accepted.
 
     Raises:

@@ -1,0 +1,143 @@
+"""``panoviewer convert``: panoramas turned, levelled, resized, and cut into cube maps."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.export import export, find_exporter
+from core.export.panorama import cube_faces, write_pixels
+from core.geometry.camera import angles_from_rotation, rotation_from_angles
+from core.geometry.cube import CROSS, FACES, STRIP
+from core.geometry.sampling import Image
+from core.io.atomic import atomic_file, prepare_file
+from core.io.gpano import GPano
+from core.io.gpano_packet import gpano_packet, kept_exif, kept_tags
+from core.io.header import read_header
+from core.io.images import read_panorama
+from core.panorama import Panorama
+from core.turning import turned_panorama
+from panoviewer.arguments import DONE, UsageError, convert_parser
+from panoviewer.console import Console
+from panoviewer.converting_maps import MAPS, read_map, turned_map, unit_normals, write_map
+
+LIGHT = (".exr", ".hdr")
+LARGEST_FACE = 16384
+STATED = ()
+"""The value of --level alone: the pose that the picture states."""
+
+
+def convert(argv: Sequence[str]) -> int:
+    """Do it; returns the exit code.
+
+    Raises:
+        UsageError: Bad arguments.
+        PanoError: The picture cannot be read, or the result cannot be written.
+    """
+    args = convert_parser().parse_args(argv)
+    if args.layout is not None and args.to != "cube":
+        raise UsageError("--layout is for cube maps; add --to cube.")
+    with Console() as console:
+        work = _convert_map if args.file.name.lower().endswith(MAPS) else _convert_picture
+        paths = work(args, console)
+        console.expect(len(paths))
+        for path in paths:
+            console.finished(f"Written: {path}")
+    return DONE
+
+
+def _convert_picture(args: argparse.Namespace, console: Console) -> list[Path]:
+    targets = _targets(args, "")
+    suffix = find_exporter(Panorama, args.output).suffix
+    header = read_header(args.file)
+    panorama = read_panorama(args.file, assume=args.assume)
+    console.notes(args.file, panorama.notes)
+    if suffix in LIGHT and panorama.radiance is None:
+        raise UsageError(
+            f"{suffix} is for pictures of more than 8 bits, got one of 8; choose .jpg, .png or .tif: {args.file}"
+        )
+    if args.level not in (None, STATED):
+        # What was measured takes the place of what the picture states.
+        panorama = replace(panorama, level_from_world=_pose(args.level))
+    turn = _turn(args, panorama.level_from_world)
+    if args.to == "erp":
+        turned = turned_panorama(panorama, turn, width=args.width)
+        gpano, part = header.gpano, turned.part
+        has_view = (gpano.view_heading, gpano.view_pitch, gpano.view_fov_x) != (None, None, None)
+        size = (turned.height, turned.width) if part is None else (part.height, part.width)
+        packet = gpano_packet(turned, has_view=has_view, kept=kept_tags(args.file))
+        return [export(turned, targets[0], packet=packet, exif=kept_exif(args.file, *size))]
+    turned = turned_panorama(panorama, turn)
+    pixels = turned.radiance if suffix in LIGHT and turned.radiance is not None else turned.rgb
+    for picture, path in zip(_laid_out(cube_faces(pixels, _side(args, turned.width)), args), targets, strict=True):
+        with atomic_file(path) as stream:
+            write_pixels(np.nan_to_num(picture), suffix.replace("jpeg", "jpg").replace("tiff", "tif"), stream)
+    return targets
+
+
+def _convert_map(args: argparse.Namespace, console: Console) -> list[Path]:  # noqa: ARG001
+    ending = next((end for end in MAPS if args.output.name.lower().endswith(end)), None)
+    if ending is None or (".depth." in ending) != (".depth." in args.file.name.lower()):
+        raise UsageError(f"Expected a name that ends in {', '.join(MAPS)} and in the kind of the input: {args.output}")
+    targets = _targets(args, ending)
+    found = read_map(args.file)
+    if args.level == STATED and found.level_from_world is None:
+        raise UsageError("The map's pose is not known, because no STEM.json lies beside it; say --level PITCH,ROLL.")
+    level = np.eye(3) if found.level_from_world is None else found.level_from_world
+    turn = _turn(args, level if args.level in (None, STATED) else _pose(args.level))
+    values = turned_map(found.values, turn, args.width if args.to == "erp" else None)
+    maps: list[Image] = [values]
+    if args.to == "cube":
+        maps = _laid_out([unit_normals(face) for face in cube_faces(values, _side(args, values.shape[1]))], args)
+    for part, path in zip(maps, targets, strict=True):
+        with atomic_file(path) as stream:
+            write_map(part, path, stream, is_metric=found.is_metric)
+    return targets
+
+
+def _turn(args: argparse.Namespace, level_from_world: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, 3) the rotation that is asked for: levelled first, then with what lies at the given angles in the middle."""
+    level = np.eye(3) if args.level is None else level_from_world
+    if args.rotate is None:
+        return level
+    turn: NDArray[np.float64] = rotation_from_angles(*np.radians(args.rotate)).T @ level
+    return turn
+
+
+def _pose(angles: tuple[float, float]) -> NDArray[np.float64]:
+    """Of GPano's pitch and roll in degrees."""
+    pitch, roll = np.radians(angles)
+    _, pitch, roll = angles_from_rotation(GPano(pose_pitch=float(pitch), pose_roll=float(roll)).level_from_world)
+    return rotation_from_angles(0.0, pitch, roll)
+
+
+def _side(args: argparse.Namespace, width: int) -> int:
+    side = max(round(width / 4), 1) if args.width is None else int(args.width)
+    if side > LARGEST_FACE:
+        raise UsageError(f"Expected faces of up to {LARGEST_FACE} pixels along each side, got {side}; say --width.")
+    return side
+
+
+def _targets(args: argparse.Namespace, ending: str) -> list[Path]:
+    """The files to write, whose folder is there from here on."""
+    output: Path = args.output
+    targets = [output]
+    if args.to == "cube" and args.layout == "six":
+        cut = len(output.name) - len(ending or output.suffix)
+        targets = [output.with_name(f"{output.name[:cut]}_{face}{output.name[cut:]}") for face in FACES]
+    for target in targets:
+        if target.resolve() == args.file.resolve():
+            raise UsageError(f"Expected another file to write than the one that is read: {target}")
+        prepare_file(target)
+    return targets
+
+
+def _laid_out(faces: list[Image], args: argparse.Namespace) -> list[Image]:
+    if args.layout == "six":
+        return faces
+    return [(CROSS if args.layout == "cross" else STRIP).join(faces)]

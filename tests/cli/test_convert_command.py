@@ -1,0 +1,251 @@
+"""`panoviewer convert`: exact turns, metadata made anew, cube maps there and back, maps of depth and normals."""
+
+import json
+
+import numpy as np
+import OpenEXR
+import pytest
+from PIL import ExifTags, Image
+
+from core.geometry.camera import rotation_from_angles
+from core.geometry.cube import CROSS, STRIP, cube_to_erp
+from core.geometry.sphere import angle_between, erp_rays
+from core.io.images import read_header, read_panorama
+
+HEIGHT, WIDTH = 128, 256
+
+
+def colours(rays):
+    return np.rint(127.5 + 120 * np.asarray(rays)).astype(np.uint8)
+
+
+def directions(rgb):
+    return (rgb.astype(float) - 127.5) / 120
+
+
+def xmp(**tags):
+    attributes = " ".join(f'GPano:{name}="{value}"' for name, value in tags.items())
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description xmlns:GPano="http://ns.google.com/photos/1.0/panorama/" {attributes}/></rdf:RDF></x:xmpmeta>'
+    ).encode()
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A photograph whose colours are its directions, with a pose, a heading, a first view and EXIF data."""
+    tags = {
+        "PoseHeadingDegrees": 100, "PosePitchDegrees": 12, "PoseRollDegrees": -7, "InitialViewHeadingDegrees": 130,
+        "InitialViewPitchDegrees": 10, "InitialHorizontalFOVDegrees": 80, "CaptureSoftware": "Rig & Co",
+    }  # fmt: skip
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Camera"
+    exif[ExifTags.Base.Orientation] = 1
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageWidth] = WIDTH
+    tags = {name: str(value).replace("&", "&amp;") for name, value in tags.items()}
+    path = tmp_path / "photo.jpg"
+    image = Image.fromarray(colours(erp_rays(HEIGHT, WIDTH)))
+    image.save(path, quality=98, subsampling=0, xmp=xmp(**tags), exif=exif)
+    return path
+
+
+def north_from_world(panorama):
+    return rotation_from_angles(panorama.heading, 0, 0) @ panorama.level_from_world
+
+
+@pytest.mark.parametrize("rotate", ["90,0,0", "-33.7,20,15", "0,90,0", "180,-45.5,-170"])
+@pytest.mark.parametrize("level", [[], ["--level"], ["--level", "-4.5,3"]])
+def test_what_lies_in_a_direction_comes_to_the_middle_and_stays_where_it_is_in_the_world(
+    in_process, photo, tmp_path, rotate, level
+):
+    out = tmp_path / "out.png"
+    assert in_process("convert", photo, "--rotate", rotate, *level, "-o", out) == 0
+    before, after = read_panorama(photo), read_panorama(out)
+    yaw, pitch, roll = np.radians([float(part) for part in rotate.split(",")])
+    old_from_new = rotation_from_angles(yaw, pitch, roll)
+    if level == ["--level"]:
+        old_from_new = before.level_from_world.T @ old_from_new
+    elif level:
+        stated = rotation_from_angles(0, np.radians(-4.5), -np.radians(3))
+        old_from_new = stated.T @ old_from_new
+    expected = erp_rays(HEIGHT, WIDTH) @ old_from_new.T
+    off = angle_between(directions(after.rgb), expected)
+    assert np.percentile(off, 99) < 0.02  # colours are rounded, and JPEG is not exact
+    assert off.max() < 0.05
+    if len(level) < 2:
+        np.testing.assert_allclose(north_from_world(after), north_from_world(before) @ old_from_new, atol=1e-6)
+        looks = before.initial_view.world_from_camera[:, 2]
+        np.testing.assert_allclose(old_from_new @ after.initial_view.world_from_camera[:, 2], looks, atol=1e-6)
+        assert after.initial_view.fov_x == pytest.approx(before.initial_view.fov_x)
+    else:
+        # Down in the new frame is what the measured pose says is down.
+        np.testing.assert_allclose(after.level_from_world[1], stated[1] @ old_from_new, atol=1e-6)
+
+
+def test_a_levelled_picture_says_it_is_level_and_keeps_its_north(in_process, photo, tmp_path):
+    out = tmp_path / "out.jpg"
+    assert in_process("convert", photo, "--level", "-o", out) == 0
+    after = read_panorama(out)
+    assert after.is_level
+    assert np.degrees(after.heading) == pytest.approx(100, abs=1e-4)
+    assert in_process("convert", photo, "--level", "12,-7", "-o", tmp_path / "same.jpg") == 0
+    np.testing.assert_array_equal(read_panorama(tmp_path / "same.jpg").rgb, after.rgb)
+
+
+def test_a_turn_by_whole_columns_is_exact(in_process, photo, tmp_path):
+    assert in_process("convert", photo, "--rotate", "-45,0,0", "-o", tmp_path / "out.png") == 0
+    np.testing.assert_array_equal(
+        read_panorama(tmp_path / "out.png").rgb, np.roll(read_panorama(photo).rgb, WIDTH // 8, axis=1)
+    )
+
+
+def test_metadata_are_made_anew_and_what_says_how_it_was_taken_is_kept(in_process, photo, tmp_path):
+    for ending in ("jpg", "png", "tif"):
+        out = tmp_path / f"out.{ending}"
+        assert in_process("convert", photo, "--rotate", "10,0,0", "--width", "100", "-o", out) == 0
+        with Image.open(out) as image:
+            packet = image.info["xmp"] if ending != "tif" else image.tag_v2[700]
+            assert "icc_profile" in image.info
+            if ending != "tif":
+                assert image.getexif()[ExifTags.Base.Make] == "Camera"
+                assert image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageWidth] == 100
+        assert b'CaptureSoftware="Rig &amp; Co"' in packet
+        gpano = read_header(out).gpano
+        assert (gpano.crop.width, gpano.crop.height, gpano.crop.full_width) == (100, 50, 100)
+        assert not read_panorama(out).notes
+        assert read_header(out).icc_profile is None, "sRGB needs no transform"
+
+
+def test_without_a_first_view_a_turned_picture_opens_in_its_new_middle(in_process, tmp_path):
+    Image.fromarray(colours(erp_rays(HEIGHT, WIDTH))).save(tmp_path / "plain.png")
+    assert in_process("convert", tmp_path / "plain.png", "--rotate", "90,0,0", "-o", tmp_path / "out.png") == 0
+    assert read_panorama(tmp_path / "out.png").initial_view.yaw == pytest.approx(0)
+    assert read_panorama(tmp_path / "out.png").heading is None
+
+
+@pytest.mark.parametrize("rotate", ["0,0,0", "100,0,0", "20,30,40"])
+def test_a_part_of_the_sphere_stays_one_with_right_numbers(in_process, tmp_path, rotate):
+    tags = {
+        "CroppedAreaImageWidthPixels": 100, "CroppedAreaImageHeightPixels": 60, "FullPanoWidthPixels": WIDTH,
+        "FullPanoHeightPixels": HEIGHT, "CroppedAreaLeftPixels": 200, "CroppedAreaTopPixels": 30,
+    }  # fmt: skip
+    sphere = colours(erp_rays(HEIGHT, WIDTH))
+    cut = sphere[30:90][:, np.arange(200, 300) % WIDTH]
+    Image.fromarray(cut).save(tmp_path / "part.jpg", quality=98, subsampling=0, xmp=xmp(**tags))
+    assert in_process("convert", tmp_path / "part.jpg", "--rotate", rotate, "-o", tmp_path / "out.png") == 0
+    after = read_panorama(tmp_path / "out.png")
+    assert (after.height, after.width) == (HEIGHT, WIDTH)
+    old_from_new = rotation_from_angles(*np.radians([float(part) for part in rotate.split(",")]))
+    expected = erp_rays(HEIGHT, WIDTH) @ old_from_new.T
+    inside = after.valid & (after.rgb.max(axis=-1) > 0)
+    off = angle_between(directions(after.rgb), expected)
+    assert np.percentile(off[inside], 95) < 0.03
+    if rotate != "20,30,40":
+        part = after.part
+        shift = round(float(rotate.split(",")[0]) / 360 * WIDTH)
+        assert abs(part.left - (200 - shift) % WIDTH) <= 1
+        assert (part.top, part.height) == (30, 60)
+
+
+@pytest.mark.parametrize("layout", ["strip", "cross", "six"])
+def test_a_cube_map_comes_back(in_process, photo, tmp_path, layout):
+    out = tmp_path / "cube.png"
+    assert in_process("convert", photo, "--to", "cube", "--layout", layout, "--width", "96", "-o", out) == 0
+    back = tmp_path / "back.png"
+    source = tmp_path / "cube_left.png" if layout == "six" else out
+    assert in_process("convert", source, "--assume", "cube", "-o", back) == 0
+    off = angle_between(directions(read_panorama(back).rgb), erp_rays(192, 384))
+    assert off.max() < 0.05
+    if layout != "six":
+        shape = {"strip": (96, 576), "cross": (288, 384)}[layout]
+        assert np.asarray(Image.open(out)).shape[:2] == shape
+        assert "xmp" not in Image.open(out).info
+
+
+def test_light_is_written_as_light(in_process, tmp_path):
+    light = (2 + np.asarray(erp_rays(HEIGHT, WIDTH))).astype(np.float32)
+    OpenEXR.File({}, {"RGB": light}).write(str(tmp_path / "light.exr"))
+    for ending, tolerance in (("exr", 1e-6), ("hdr", 3 / 128)):
+        out = tmp_path / f"out.{ending}"
+        assert in_process("convert", tmp_path / "light.exr", "--rotate", "-90,0,0", "-o", out) == 0
+        np.testing.assert_allclose(read_panorama(out).radiance, np.roll(light, WIDTH // 4, axis=1), atol=tolerance)
+    assert in_process("convert", tmp_path / "light.exr", "--to", "cube", "-o", tmp_path / "cube.exr") == 0
+    strip = OpenEXR.File(str(tmp_path / "cube.exr")).channels()["RGB"].pixels
+    assert np.abs(cube_to_erp(STRIP.cut(strip), HEIGHT, WIDTH) - light).max() < 0.01
+    assert in_process("convert", tmp_path / "light.exr", "-o", tmp_path / "out.png") == 0
+    np.testing.assert_array_equal(read_panorama(tmp_path / "out.png").rgb, read_panorama(tmp_path / "light.exr").rgb)
+
+
+def test_maps_turn_with_their_vectors_and_become_cube_maps(in_process, tmp_path):
+    rays = np.asarray(erp_rays(HEIGHT, WIDTH))
+    normals = -rays.copy()
+    depth = (3 + rays[..., 0]).astype(np.float32)
+    depth[:10] = np.nan
+    np.save(tmp_path / "room.normals.npy", normals)
+    np.save(tmp_path / "room.depth.npy", depth)
+    level = rotation_from_angles(0, 0.2, 0.1)
+    (tmp_path / "room.json").write_text(json.dumps({"pose": {"level_from_world": level.tolist()}, "metric": True}))
+
+    assert in_process("convert", tmp_path / "room.normals.npy", "--level", "-o", tmp_path / "a.normals.npy") == 0
+    turned = np.load(tmp_path / "a.normals.npy")
+    # A sphere around the camera looks the same from every frame.
+    assert angle_between(turned, -rays).max() < 2e-3
+
+    assert in_process("convert", tmp_path / "room.depth.npy", "--rotate", "0,0,90", "-o", tmp_path / "a.depth.exr") == 0
+    file = OpenEXR.File(str(tmp_path / "a.depth.exr"), separate_channels=True)
+    seen = file.channels()["Z"].pixels
+    expected = 3 + (rays @ rotation_from_angles(0, 0, np.pi / 2).T)[..., 0]
+    known = seen > 0
+    assert 0.9 < known.mean() < 1
+    off = np.abs(seen[known] - expected[known])
+    assert np.percentile(off, 99) < 2e-3
+    assert off.max() < np.pi / HEIGHT / 2  # beside the unknown, the mean of what is known lies up to half a pixel away
+    assert file.header()["unit"] == "m"
+
+    cube = ["--to", "cube", "--layout", "cross", "-o", tmp_path / "c.normals.exr"]
+    assert in_process("convert", tmp_path / "room.normals.npy", *cube) == 0
+    faces = CROSS.cut(OpenEXR.File(str(tmp_path / "c.normals.exr")).channels()["RGB"].pixels.astype(np.float32))
+    np.testing.assert_allclose(faces[0][32, 32], [0, 0, -1], atol=0.03)
+    np.testing.assert_allclose(faces[4][32, 32], [0, 1, 0], atol=0.03)
+    six = ["--to", "cube", "--layout", "six", "--width", "16", "-o", tmp_path / "d.depth.npy"]
+    assert in_process("convert", tmp_path / "room.depth.npy", *six) == 0
+    assert np.load(tmp_path / "d_right.depth.npy")[8, 8] == pytest.approx(4, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["-o", "{tmp}/out.exr"], "is for pictures of more than 8 bits"),
+        (["-o", "{tmp}/out.gif"], "Expected a file name that ends in one of .jpg"),
+        (["-o", "{tmp}/out"], "Expected a file name that ends in one of .jpg"),
+        (["-o", "{tmp}/photo.jpg"], "another file to write than the one that is read"),
+        (["--layout", "six", "-o", "{tmp}/out.png"], "--layout is for cube maps"),
+        (["--rotate", "1,2", "-o", "{tmp}/out.png"], "3 numbers with commas"),
+        (["--rotate", "1,2,nan", "-o", "{tmp}/out.png"], "3 numbers with commas"),
+        (["--level", "1", "-o", "{tmp}/out.png"], "2 numbers with commas"),
+        (["--to", "cube", "--width", "60000", "-o", "{tmp}/out.png"], "faces of up to 16384"),
+        (["--fisheye-fov", "190", "-o", "{tmp}/out.png"], "without --assume fisheye"),
+        (["--assume", "fisheye", "-o", "{tmp}/out.png"], "add --fisheye-fov"),
+        (["-o", "{tmp}/out.depth.npy"], "Expected a file name that ends in one of .jpg"),
+    ],
+)
+def test_bad_usage_is_one_sentence(in_process, photo, tmp_path, capsys, args, words):
+    assert in_process("convert", photo, *(str(arg).format(tmp=tmp_path) for arg in args)) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert "Traceback" not in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.jpg"]
+
+
+def test_a_map_that_is_none_is_one_sentence(in_process, tmp_path, capsys):
+    path = tmp_path / "a.depth.npy"
+    for content in (b"", b"hello", None):
+        if content is None:
+            np.save(path, np.zeros((4, 4), np.float32))
+        else:
+            path.write_bytes(content)
+        assert in_process("convert", path, "-o", tmp_path / "b.depth.npy") == 2
+        assert str(path) in capsys.readouterr().err
+    np.save(path, np.ones((4, 8), np.float32))
+    assert in_process("convert", path, "--level", "-o", tmp_path / "b.depth.npy") == 2
+    assert "say --level PITCH,ROLL" in capsys.readouterr().err
