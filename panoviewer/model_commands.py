@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.io.atomic import atomic_file, prepare_file
-from core.io.images import read_panorama
-from core.models import DEVICES, load_model, models_folder, weights_file
-from core.models.base import RawModel
+from core.io.images import read_panorama, read_picture
+from core.models import DEVICES, SEGMENTERS, load_model, load_segmenter, models_folder, weights_file
+from core.models.base import RawClickModel, RawModel
 from core.models.facts import catalogue_facts
 from core.models.places import read_places, write_places
 from core.models.store import add_model, addable_models, convert_model, remove_model, verify_model
+from panoviewer.annotation_arguments import numbers
 from panoviewer.arguments import DONE, Parser, UsageError, add_assume, add_debug
 from panoviewer.console import Console
 
@@ -33,7 +35,12 @@ _EPILOG = """commands:
   panoviewer models remove NAME                delete added weights
   panoviewer models settings [--folder DIR]    where added weights lie, and from where they are fetched
   panoviewer models run NAME IMAGE --raw -o OUT.npz
-                                               the network's own outputs, for comparisons"""
+                                               the network's own outputs, for comparisons; a network of clicks also
+                                               takes --point X,Y, --negative-point X,Y and --box X0,Y0,X1,Y1"""
+
+_NOT_PUBLISHED = "The model {} has no published outputs to compare with; use 'panoviewer {}'."
+
+Outputs = dict[str, NDArray[np.float32]]
 
 
 def models(argv: Sequence[str]) -> int:
@@ -137,10 +144,36 @@ def _run_parser() -> Parser:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a picture of a size that the network can read")
     parser.add_argument("--raw", action="store_true", required=True, help="the network's own outputs by their names")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="the file to write")
+    clicks = parser.add_argument_group(
+        "for networks of clicks", "pixels of the picture, 0,0 in the middle of the first"
+    )
+    for flag, kind, what in (
+        ("--point", _point, "belongs to the object"),
+        ("--negative-point", _negative_point, "does not belong to it"),
+    ):
+        clicks.add_argument(flag, dest="points", action="append", type=kind, metavar="X,Y", help=f"{what}; repeats")
+    clicks.add_argument("--box", type=_pixel_box, metavar="X0,Y0,X1,Y1", help="around the object")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU when there is one")
     add_assume(parser)
     add_debug(parser)
     return parser
+
+
+def _point(text: str) -> tuple[float, float, bool]:
+    x, y = numbers(text, 2, "X,Y", "pixels")
+    return x, y, True
+
+
+def _negative_point(text: str) -> tuple[float, float, bool]:
+    x, y = numbers(text, 2, "X,Y", "pixels")
+    return x, y, False
+
+
+def _pixel_box(text: str) -> list[float]:
+    x0, y0, x1, y1 = numbers(text, 4, "X0,Y0,X1,Y1", "pixels")
+    if not (x0 < x1 and y0 < y1):
+        raise argparse.ArgumentTypeError(f"expected a box with X0 < X1 and Y0 < Y1, got '{text}'")
+    return [x0, y0, x1, y1]
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -237,16 +270,38 @@ def _run(args: argparse.Namespace) -> int:
     if args.output.suffix.lower() != ".npz":
         raise UsageError(f"Expected a file name that ends in .npz: {args.output}")
     prepare_file(args.output)
-    panorama = read_panorama(args.image, assume=args.assume)
+    is_clicked = any(spec.name == args.name for spec in SEGMENTERS)
+    points: list[tuple[float, float, bool]] = args.points or []
+    if not is_clicked and (points or args.box):
+        raise UsageError(f"The model {args.name} is not clicked on; leave --point, --negative-point and --box out.")
+    if is_clicked and not args.box and not any(positive for *_, positive in points):
+        raise UsageError(f"Expected at least one --point X,Y or a --box for {args.name}, got none.")
     with Console() as console:
-        model = load_model(args.name, device=args.device)
-        if not isinstance(model, RawModel):
-            raise UsageError(
-                f"The model {args.name} has no published outputs to compare with; use 'panoviewer predict'."
-            )
-        outputs = model.raw(panorama.rgb, progress=console.progress(args.image))
+        outputs = _raw_clicked(args, points, console) if is_clicked else _raw(args, console)
         with atomic_file(args.output) as stream:
             np.savez_compressed(stream, **outputs)  # type: ignore[arg-type]  # of the stubs
         shapes = ", ".join(f"{name} {tuple(values.shape)}" for name, values in outputs.items())
         console.finished(f"{args.output}: {shapes}")
     return DONE
+
+
+def _raw(args: argparse.Namespace, console: Console) -> Outputs:
+    panorama = read_panorama(args.image, assume=args.assume)
+    model = load_model(args.name, device=args.device)
+    if not isinstance(model, RawModel):
+        raise UsageError(_NOT_PUBLISHED.format(args.name, "predict"))
+    return model.raw(panorama.rgb, progress=console.progress(args.image))
+
+
+def _raw_clicked(args: argparse.Namespace, points: list[tuple[float, float, bool]], console: Console) -> Outputs:
+    rgb = read_picture(args.image)
+    network = load_segmenter(args.name, device=args.device)
+    if not isinstance(network, RawClickModel):
+        raise UsageError(_NOT_PUBLISHED.format(args.name, "segment"))
+    return network.raw_clicked(
+        rgb,
+        np.array([point[:2] for point in points], np.float32).reshape(-1, 2),
+        np.array([point[2] for point in points], np.bool_),
+        None if args.box is None else np.array(args.box, np.float32),
+        progress=console.progress(args.image),
+    )

@@ -52,7 +52,7 @@ def segment(argv: Sequence[str]) -> int:
     with Console() as console:
         console.notes(args.file, panorama.notes)
         session = SegmentSession(
-            load_segmenter(spec.name, device=args.device),
+            load_segmenter(spec.name, device=args.device, view_size=args.view_size),
             panorama,
             _options(args),
             # What is timed must not have been made in an earlier run.

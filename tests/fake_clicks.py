@@ -35,7 +35,7 @@ class RedNetwork:
         logits = ((share - 0.5) * 16).astype(np.float32)
         return ViewAnswer(logits[None], np.array([0.9], np.float32), 5.0 if share.max() > 0.5 else -5.0, chosen=0)
 
-    def remember(self, features, answer, *, presence):
+    def remember(self, features, answer, *, presence, prompted, pointer):
         return 0.0
 
 

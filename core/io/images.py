@@ -21,7 +21,7 @@ from core.panorama import Panorama
 from core.progress import Progress, silent, stage
 from core.tone import DEVELOPED, exposure_of
 
-__all__ = ["Assume", "ImageHeader", "read_header", "read_panorama", "read_preview"]
+__all__ = ["Assume", "ImageHeader", "read_header", "read_panorama", "read_picture", "read_preview"]
 
 Pixels = NDArray[np.uint8]
 Light = NDArray[np.float32]
@@ -69,6 +69,24 @@ def read_panorama(
         _check_budget(header, placement, header.needed_bytes, memory_budget)
         rgb = _pixels(picture, placement, progress)
     return _panorama(rgb, header, placement)
+
+
+def read_picture(path: str | os.PathLike[str], *, progress: Progress = silent) -> Pixels:
+    """A picture file of any shape as it is, (H, W, 3) sRGB and upright, whatever it says of a sphere.
+
+    Args:
+        path: As for `read_panorama`.
+        progress: Called with the rows that are decoded.
+
+    Raises:
+        UnsupportedImage: It cannot be opened: missing, damaged, of another kind, too large for the memory.
+    """
+    with open_picture(path) as picture:
+        header = picture.header
+        _check_budget(
+            header, Placement(header.height, header.width, header.height, header.width), header.needed_bytes, None
+        )
+        return _decode(picture, progress)
 
 
 def read_preview(

@@ -61,6 +61,8 @@ class ModelSpec:
         operations: Floating-point operations of one prediction, or of looking once at one view; a product and its sum
             are two. 0 when not known.
         peak_bytes: Memory that one prediction took on a CPU; 0 when not known.
+        view_sizes: Pixels along each side of a click network's views that there are to choose from, its own first; the
+            class then takes ``view_size=``. Empty where there is no choice.
     """
 
     name: str
@@ -77,6 +79,7 @@ class ModelSpec:
     parameters: int = 0
     operations: float = 0.0
     peak_bytes: int = 0
+    view_sizes: tuple[int, ...] = ()
 
     @property
     def is_bundled(self) -> bool:
@@ -130,6 +133,9 @@ MODELS: tuple[ModelSpec, ...] = (
 )
 DEFAULT_MODEL = MODELS[0].name
 
+_SAM2_SIZES = {"tiny": 38_962_498, "small": 46_060_354, "base-plus": 80_850_178, "large": 224_446_642}
+"""Parameters of each."""
+
 SEGMENTERS: tuple[ModelSpec, ...] = (
     ModelSpec(
         "click-s",
@@ -140,6 +146,38 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
         source="trained from scratch by this project, see resources/click_s.json",
         licence="Apache-2.0",
         parameters=3_382_751,
+    ),
+    *(
+        ModelSpec(
+            f"sam2.1-{size}",
+            f"SAM 2.1 {size}",
+            (),
+            f"core.models.sam2:sam21_{size.replace('-', '_')}",
+            f"sam2.1_{size.replace('-', '_')}.safetensors",
+            source=f"Meta, arXiv:2408.00714; sam2.1_hiera_{size.replace('-', '_')}.pt of facebook/sam2.1-hiera-{size}",
+            licence="Apache-2.0",
+            layout=f"core.models.sam2:{size.replace('-', '_')}_layout",
+            hub=HubFile(f"facebook/sam2.1-hiera-{size}", f"sam2.1_hiera_{size.replace('-', '_')}.pt"),
+            parameters=parameters,
+            view_sizes=(1024, 512),
+        )
+        for size, parameters in _SAM2_SIZES.items()
+    ),
+    *(
+        ModelSpec(
+            f"sap-{size}",
+            f"SAP {size}, SAM 2.1 trained on panoramas",
+            (),
+            f"core.models.sam2:sap_{size.replace('-', '_')}",
+            f"sap_{size.replace('-', '_')}.safetensors",
+            source="arXiv:2603.12759, announced and not yet published; a file of SAM 2.1 that was trained further",
+            licence="not stated by the publisher",
+            layout=f"core.models.sam2:{size.replace('-', '_')}_layout",
+            asks=True,
+            parameters=parameters,
+            view_sizes=(1024, 512),
+        )
+        for size, parameters in _SAM2_SIZES.items()
     ),
 )
 """Networks that cut out what is clicked on. They say nothing about a panorama by themselves and so have no tasks; their
@@ -201,14 +239,29 @@ def load_model(name: str, *, device: str = "auto") -> PanoramaModel:
     return cast(PanoramaModel, _load(find_model(name), device))
 
 
-def load_segmenter(name: str, *, device: str = "auto") -> ClickNetwork:
-    """A click network, ready for `core.segment`; arguments and errors as for `load_model`."""
-    return cast("ClickNetwork", _load(find_segmenter(name), device))
+def load_segmenter(name: str, *, device: str = "auto", view_size: int | None = None) -> ClickNetwork:
+    """A click network, ready for `core.segment`.
+
+    Args:
+        name: As for `find_segmenter`.
+        device: As for `load_model`.
+        view_size: One of its `ModelSpec.view_sizes`; None for its own.
+
+    Raises:
+        ModelUnavailable: As for `load_model`, or the network has no views of this size.
+    """
+    spec = find_segmenter(name)
+    if view_size is None:
+        return cast("ClickNetwork", _load(spec, device))
+    if view_size not in spec.view_sizes:
+        sizes = " or ".join(map(str, spec.view_sizes)) or "its own size alone"
+        raise ModelUnavailable(f"Expected views of {sizes} for {name}, got {view_size}; choose another size.")
+    return cast("ClickNetwork", _load(spec, device, view_size=view_size))
 
 
-def _load(spec: ModelSpec, device: str) -> object:
+def _load(spec: ModelSpec, device: str, **options: int) -> object:
     if device not in DEVICES:
         raise ModelUnavailable(f"Expected one of the devices {', '.join(DEVICES)}, got {device}.")
     module, _, entry = spec.entry.partition(":")
     model = getattr(import_module(module), entry)
-    return model(device=device) if spec.folder is None else model(weights_file(spec), device=device)
+    return model(*[] if spec.folder is None else [weights_file(spec)], device=device, **options)

@@ -72,3 +72,31 @@ class RawModel(PanoramaModel, Protocol):
             ModelUnavailable: The network cannot read a picture of this size.
         """
         ...
+
+
+@runtime_checkable
+class RawClickModel(Protocol):
+    """A click network that can be looked at without anything before or behind it."""
+
+    def raw_clicked(
+        self,
+        rgb: NDArray[np.uint8],
+        points: NDArray[np.float32],
+        positive: NDArray[np.bool_],
+        box: NDArray[np.float32] | None,
+        *,
+        progress: Progress = silent,
+    ) -> dict[str, NDArray[np.float32]]:
+        """The network's own outputs by their published names, for a picture at its own size, in float32.
+
+        Args:
+            rgb: (H, W, 3) sRGB uint8; nothing is resampled.
+            points: (n, 2) pixels (x, y) of the picture, counted as the published code counts them.
+            positive: (n,) bool.
+            box: (x0, y0, x1, y1) in the same pixels, or None.
+            progress: Called as the work goes on; may raise `Cancelled`.
+
+        Raises:
+            ModelUnavailable: The network cannot read a picture of this size.
+        """
+        ...

@@ -263,7 +263,15 @@ class ClickS:
         """See `core.segment.guess.RemembersPhoto`."""
         self._guess.forget()
 
-    def remember(self, features: ViewFeatures, answer: NDArray[np.float32], *, presence: float) -> NDArray[np.float32]:
+    def remember(
+        self,
+        features: ViewFeatures,
+        answer: NDArray[np.float32],
+        *,
+        presence: float,
+        prompted: bool,  # noqa: ARG002, whoever reads the memory is told
+        pointer: NDArray[np.float32] | None,  # noqa: ARG002, it gives none
+    ) -> NDArray[np.float32]:
         """See `ClickNetwork`.
 
         Returns:

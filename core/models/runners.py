@@ -80,7 +80,7 @@ class TorchRunner(Generic[Network]):
         """See `Runner`; `ask` is another of the network's methods than `forward`."""
         import torch
 
-        with inference_on(self.device), _exactly() if self._exact else nullcontext():
+        with inference_on(self.device), exactly() if self._exact else nullcontext():
             pictures = torch.from_numpy(batch).to(self._parameter.device, self._parameter.dtype)
             outputs: tuple[Tensor, ...] = (ask or self.network)(pictures)
             self.device = str(outputs[0].device)
@@ -117,7 +117,7 @@ def batch_of(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 @contextmanager
-def _exactly() -> Iterator[None]:
+def exactly() -> Iterator[None]:
     """Convolutions on an NVIDIA GPU in float32; matrix products are so unless somebody asked for another precision."""
     import torch
 

@@ -243,19 +243,27 @@ def find_addable(name: str) -> ModelSpec:
 
 
 def _recognised(entries: Mapping[str, object], path: Path) -> ModelSpec:
-    """The model to which most names of a checkpoint belong."""
+    """The model to which most names and shapes of a checkpoint belong; the file's own name decides between equals."""
     shares = {}
     for spec in addable_models():
-        known = _layout(spec).shapes.keys()
-        shares[spec.name] = len(known & entries.keys()) / len(known)
-    best = [name for name, share in shares.items() if share >= _ENOUGH and share == max(shares.values())]
-    if len(best) != 1:
-        names = ", ".join(best or shares)
+        layout = _layout(spec)
+        if len(layout.shapes.keys() & entries.keys()) >= _ENOUGH * len(layout.shapes):
+            fitting = sum(_shape_of(entries.get(name)) == shape for name, shape in layout.shapes.items())
+            shares[spec] = fitting / len(layout.shapes.keys() | (entries.keys() - layout.aliases.keys()))
+    best = [spec for spec, share in shares.items() if share == max(shares.values())]
+    named = [spec for spec in best if spec.hub is not None and spec.hub.file == path.name]
+    if len(named or best) != 1:
+        names = ", ".join(spec.name for spec in best or addable_models())
         raise ModelUnavailable(
             f"Expected a file whose entries belong to one of the models {names}, got one that does not tell to which; "
             f"say it with --as NAME, or choose the published file: {path}"
         )
-    return find_addable(best[0])
+    return (named or best)[0]
+
+
+def _shape_of(value: object) -> tuple[int, ...] | None:
+    shape = getattr(value, "shape", None)
+    return None if shape is None else tuple(shape)
 
 
 def _layout(spec: ModelSpec) -> Layout:

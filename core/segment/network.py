@@ -65,12 +65,15 @@ class ViewAnswer:
         quality: (k,) float32 own estimate of each reading's IoU, in [0, 1].
         presence: Logit of the object being in the view at all.
         chosen: Index of the reading that counts unless the user asks for another.
+        pointers: (k, d) float32, what a network wants to be told about each reading when it remembers it, beside the
+            logits; None where it wants nothing.
     """
 
     logits: NDArray[np.float32]
     quality: NDArray[np.float32]
     presence: float
     chosen: int
+    pointers: NDArray[np.float32] | None = None
 
 
 class ClickNetwork(Protocol):
@@ -103,6 +106,22 @@ class ClickNetwork(Protocol):
         """The object in the view."""
         ...
 
-    def remember(self, features: Features, answer: NDArray[np.float32], *, presence: float) -> Memory:
-        """What to keep of a view, given the (s, s) logits that were accepted for it."""
+    def remember(
+        self,
+        features: Features,
+        answer: NDArray[np.float32],
+        *,
+        presence: float,
+        prompted: bool,
+        pointer: NDArray[np.float32] | None,
+    ) -> Memory:
+        """What to keep of a view.
+
+        Args:
+            features: Of `encode`.
+            answer: (s, s) logits that were accepted for it.
+            presence: Of the network's answer.
+            prompted: True when a positive click or the box lay in it.
+            pointer: (d,) of the reading that was accepted, when the network's answer had pointers.
+        """
         ...

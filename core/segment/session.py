@@ -256,7 +256,13 @@ class SegmentSession:
         def recall() -> Memory:
             if answer.memory is None:
                 features, _ = self._encoder.features(self._frames.camera(number))
-                answer.memory = self._network.remember(features, answer.logits, presence=answer.presence)
+                answer.memory = self._network.remember(
+                    features,
+                    answer.logits,
+                    presence=answer.presence,
+                    prompted=answer.prompted,
+                    pointer=answer.pointer,
+                )
             return answer.memory
 
         return recall

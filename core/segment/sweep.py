@@ -62,6 +62,7 @@ class FrameAnswer:
         verdict: What became of it.
         prompted: A positive click or the box lay in it.
         touched: (4 BORDER_SAMPLES,) bool: where the object reaches the view's border.
+        pointer: Of the reading that was taken; None where the network gives none.
         memory: Of `remember`; None until it is first wanted.
     """
 
@@ -71,6 +72,7 @@ class FrameAnswer:
     verdict: Verdict
     prompted: bool
     touched: Bits
+    pointer: NDArray[np.float32] | None = field(default=None, repr=False)
     memory: Memory | None = field(default=None, repr=False)
 
     @property
@@ -224,7 +226,9 @@ class Sweep:
         touched = border_touched(logits, self.frames.margin)
         if self.prompts.box is not None:
             touched &= in_box(self.prompts.box, border_directions(camera))
-        kept = FrameAnswer(logits, float(answer.quality[chosen]), answer.presence, verdict, question.prompted, touched)
+        pointer = None if answer.pointers is None else answer.pointers[chosen]
+        quality = float(answer.quality[chosen])
+        kept = FrameAnswer(logits, quality, answer.presence, verdict, question.prompted, touched, pointer)
         old = self.answers.get(number)
         self.answers[number] = kept
         self.visited.append(number)

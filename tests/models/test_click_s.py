@@ -52,7 +52,7 @@ def test_a_view_is_answered_as_the_protocol_says(model):
     assert answer.quality.shape == (3,)
     assert ((answer.quality >= 0) & (answer.quality <= 1)).all()
     assert answer.chosen == 1
-    memory = model.remember(features, answer.logits[1], presence=answer.presence)
+    memory = model.remember(features, answer.logits[1], presence=answer.presence, prompted=True, pointer=None)
     attended = model.attend(features, [MemoryFrame(memory, 1, 0.8, True), MemoryFrame(memory, -3, 1.0, False)])
     again = model.decode(attended, _prompt())
     assert np.isfinite(again.logits).all()
@@ -65,7 +65,7 @@ def test_features_and_memories_survive_pickling_and_are_arrays(model):
     assert type(copy) is type(features)
     for level, again in zip(features, copy, strict=True):
         np.testing.assert_array_equal(level, again)
-    memory = model.remember(features, np.zeros((32, 32), np.float32), presence=1.0)
+    memory = model.remember(features, np.zeros((32, 32), np.float32), presence=1.0, prompted=True, pointer=None)
     assert memory.shape == (2 * 2 + 1, 64)
 
 
@@ -133,7 +133,9 @@ def test_views_of_another_kind_are_a_mistake_of_the_caller(model, views):
 def test_too_little_memory_is_told_in_one_sentence_whatever_was_being_done(model, monkeypatch, step):
     features = model.encode(_view(0))
     answer = model.decode(features, _prompt((20.5, 30.5, True)))
-    memory = MemoryFrame(model.remember(features, answer.logits[1], presence=1.0), 1, 0.8, True)
+    memory = MemoryFrame(
+        model.remember(features, answer.logits[1], presence=1.0, prompted=True, pointer=None), 1, 0.8, True
+    )
 
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -144,7 +146,7 @@ def test_too_little_memory_is_told_in_one_sentence_whatever_was_being_done(model
             "encode": lambda: model.encode(_view(0)),
             "decode": lambda: model.decode(features, _prompt((20.5, 30.5, True))),
             "attend": lambda: model.attend(features, [memory]),
-            "remember": lambda: model.remember(features, answer.logits[1], presence=1.0),
+            "remember": lambda: model.remember(features, answer.logits[1], presence=1.0, prompted=True, pointer=None),
         }[step]()
 
 

@@ -90,7 +90,7 @@ class Oracle:
         return ViewAnswer(np.stack([logits - 4, logits, logits + 4]), np.array([0.5, 0.9, 0.4], np.float32),
                           5.0 if seen else -5.0, chosen=1)  # fmt: skip
 
-    def remember(self, features, answer, *, presence):
+    def remember(self, features, answer, *, presence, prompted, pointer):
         self.calls.append(("remember", None))
         assert answer.shape == (self.answer_size, self.answer_size)
         return (answer > 0).mean()

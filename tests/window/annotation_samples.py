@@ -78,7 +78,7 @@ class SeesRed:
         logits = np.where(seen, 6.0, -6.0).astype(np.float32)
         return ViewAnswer(np.stack([logits] * 3), np.array([0.5, 0.9, 0.4], np.float32), 5.0 if seen.any() else -5.0, 1)
 
-    def remember(self, features, answer, *, presence):
+    def remember(self, features, answer, *, presence, prompted, pointer):
         return float((answer > 0).mean())
 
 
