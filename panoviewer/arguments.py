@@ -24,7 +24,7 @@ RUNS = ("depth", "normals", "classes", "cloud")
 FORMATS = ("npy", "exr", "png", "tiff")
 NORMALS_AXES = ("opencv", "opengl")
 """Those of `core.export.results` and `core.export.normals`, whose import costs a tenth of a second."""
-GEOMETRY_NAMES = ("ply", "pcd", "las", "laz", "xyz", "csv", "npz", "glb", "obj")
+GEOMETRY_NAMES = ("ply", "pcd", "las", "laz", "e57", "xyz", "csv", "npz", "glb", "obj")
 """Those of `core.export.geometry`, which takes longer to import than a complaint should."""
 MAX_TEXTURE = 32768
 BENCH_WIDTHS = (256, 8192)

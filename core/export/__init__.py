@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.cloud import FRAME_NAMES, PointCloud
 from core.errors import ExportError
-from core.export import classes, depth, glb, las, normals, npz, obj, panorama, pcd, ply, text
+from core.export import classes, depth, e57, glb, las, normals, npz, obj, panorama, pcd, ply, text
 from core.export.beside import Beside, facts_name
 from core.export.provenance import write_beside
 from core.io.atomic import atomic_files
@@ -48,6 +48,7 @@ EXPORTERS: tuple[Exporter, ...] = (
     Exporter(PointCloud, ".pcd", "PCD point cloud", pcd.write, (FACTS,)),
     Exporter(PointCloud, ".las", "LAS 1.4", las.write),
     Exporter(PointCloud, ".laz", "LAZ 1.4, compressed", las.write_laz),
+    Exporter(PointCloud, ".e57", "E57, with the photograph", e57.write),
     Exporter(PointCloud, ".xyz", "Text, XYZ with a header", text.write_xyz, (FACTS,)),
     Exporter(PointCloud, ".csv", "Text, CSV", text.write_csv, (FACTS,)),
     Exporter(PointCloud, ".npz", "NumPy point cloud", npz.write),

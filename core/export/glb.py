@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from core.errors import ExportError
 from core.export.fields import CHUNK
 from core.export.frames import frame_rotation, turned_axes
+from core.export.jpeg import jpeg_bytes
 from core.export.provenance import cloud_meta
 from core.mesh import Mesh
 from core.progress import Progress, silent
 
 FRAME = "gltf"
-JPEG = {"quality": 95, "subsampling": 0}
 FLOAT, UNSIGNED = 5126, 5125
 ARRAY_BUFFER, ELEMENT_BUFFER = 34962, 34963
 LINEAR, MIPMAPS, REPEAT, CLAMP = 9729, 9987, 10497, 33071
@@ -42,7 +40,7 @@ def write(mesh: Mesh, stream: BinaryIO, *, frame: str = FRAME, progress: Progres
     if frame != FRAME:
         raise ExportError(f"A glTF file is y up by definition, its frame is {FRAME}; got {frame}, choose OBJ for that.")
     points = turned_axes(mesh.cloud.points, frame_rotation(frame, mesh.cloud))[mesh.corners]
-    picture = jpeg(mesh.texture)
+    picture = jpeg_bytes(mesh.texture)
     blocks: list[Any] = [points, mesh.uv, mesh.faces.astype("<u4"), np.frombuffer(picture, np.uint8)]
     header = json.dumps(_document(mesh, points, [block.nbytes for block in blocks]), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 4)
@@ -57,13 +55,6 @@ def write(mesh: Mesh, stream: BinaryIO, *, frame: str = FRAME, progress: Progres
             stream.write(data[start : start + 8 * CHUNK].data)
         stream.write(bytes(_padded(block.nbytes) - block.nbytes))
     progress(1, 1)
-
-
-def jpeg(texture: NDArray[np.uint8]) -> bytes:
-    """The texture as JPEG, without halved colours."""
-    buffer = io.BytesIO()
-    Image.fromarray(texture).save(buffer, "JPEG", **JPEG)
-    return buffer.getvalue()
 
 
 def _padded(size: int) -> int:

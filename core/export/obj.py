@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.export.beside import Beside, facts_name
 from core.export.fields import CHUNK
 from core.export.frames import frame_rotation, turned_axes
-from core.export.glb import jpeg
+from core.export.jpeg import jpeg_bytes
 from core.export.provenance import comment_lines, write_beside
 from core.mesh import Mesh
 from core.progress import Progress, silent
@@ -77,7 +77,7 @@ def write_material(_mesh: Mesh, stream: BinaryIO, *, name: str, **_about: object
 
 def write_texture(mesh: Mesh, stream: BinaryIO, **_about: object) -> None:
     """The photograph as JPEG."""
-    stream.write(jpeg(mesh.texture))
+    stream.write(jpeg_bytes(mesh.texture))
 
 
 def write_facts(mesh: Mesh, stream: BinaryIO, *, name: str, frame: str = "z-up") -> None:
