@@ -49,7 +49,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "export",
         "&File",
-        "&Export point cloud…",
+        "&Export points or mesh…",
         ("Ctrl+E",),
         "Filter the point cloud and write it to a file.",
         toolbar="Export",

@@ -7,9 +7,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QWidget
 
+from core.export.geometry import find_geometry
+from core.mesh import DEFAULT_MESH
 from panoviewer.dialogs.export_dialog import ExportDialog
 from panoviewer.session import Session
-from panoviewer.settings import FRAME, LAST_FOLDER, Settings
+from panoviewer.settings import FRAME, GEOMETRY_FORMAT, LAST_FOLDER, Settings
 
 
 class Exporting(QObject):
@@ -43,10 +45,16 @@ class Exporting(QObject):
         if self.dialog is None:
             folder = Path(self._settings[LAST_FOLDER] or Path.home())
             stem = "panorama" if panorama.path is None else panorama.path.stem
-            dialog = ExportDialog(self._session.document.cloud_options, folder / f"{stem}.ply", self._window)
+            dialog = ExportDialog(
+                self._session.document.cloud_options,
+                folder / stem,
+                self._window,
+                has_heading=panorama.heading is not None,
+            )
             dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             dialog.options_changed.connect(self._session.document.set_cloud_options)
             dialog.set_frame(self._settings[FRAME])
+            dialog.set_format(self._settings[GEOMETRY_FORMAT])
             dialog.write_requested.connect(self._write)
             dialog.finished.connect(self._forget)
             dialog.set_cloud(self._session.document.cloud)
@@ -64,9 +72,13 @@ class Exporting(QObject):
             self.dialog.set_cloud(self._session.document.cloud)
 
     def _write(self, path: Path, frame: str) -> None:
-        self._settings[FRAME] = frame
+        exporter = find_geometry(path)
+        if len(exporter.frames) > 1:
+            self._settings[FRAME] = frame
+        self._settings[GEOMETRY_FORMAT] = exporter.suffix
         self._settings[LAST_FOLDER] = str(path.parent)
-        self._session.export_cloud(path, frame)
+        frame = frame if frame in exporter.frames else exporter.frames[0]
+        self._session.export_cloud(path, frame, DEFAULT_MESH if self.dialog is None else self.dialog.mesh_options())
 
     def _forget(self) -> None:
         self.dialog = None

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from core.cloud import CloudOptions, PointCloud, cloud_from_prediction
-from core.errors import PanoError
+from core.errors import ExportError, PanoError
 from core.export import export
+from core.export.geometry import build, find_geometry
 from core.io.header import read_header
 from core.io.images import Assume, read_panorama, read_preview
+from core.mesh import DEFAULT_MESH, Mesh, MeshOptions
 from core.models import load_model, load_segmenter
 from core.models.base import PanoramaModel
 from core.models.levelled import predict_panorama, rescale
 from core.panorama import Panorama
 from core.prediction import Prediction
-from core.progress import Progress
+from core.progress import Progress, stage
 from core.segment.features import FeatureStore
 from core.segment.network import ClickNetwork
 from panoviewer.document import Document
@@ -46,6 +48,10 @@ UNSEEN = (21, 23, 27)
 
 ModelLoader = Callable[[str, str], PanoramaModel]
 SegmenterLoader = Callable[[str, str], ClickNetwork]
+
+
+BUILT = 0.2
+"""Share of the work on a file after which there is what goes into it."""
 
 
 class Session(QObject):
@@ -243,8 +249,8 @@ class Session(QObject):
         elif self.document.cloud is None:
             self._build_cloud()
 
-    def export_cloud(self, path: Path, frame: str) -> None:
-        """Write the cloud as it was made with the document's options."""
+    def export_cloud(self, path: Path, frame: str, mesh: MeshOptions = DEFAULT_MESH) -> None:
+        """Write the cloud as it was made with the document's options, or the mesh of it where the path names one."""
         panorama, prediction, options = self.document.panorama, self.document.prediction, self.document.cloud_options
         if panorama is None or prediction is None or prediction.depth is None:
             self.failed.emit("There is no depth to make a point cloud of; run the model first.")
@@ -252,11 +258,14 @@ class Session(QObject):
         # A cloud that is shown may be of the prediction before this one, until the new one is built.
         shown = self.document.cloud if self._cloud_of is prediction else None
 
-        def write(_progress: Progress) -> Path:
-            cloud = shown
-            if cloud is None or cloud.options != options:
-                cloud = cloud_from_prediction(panorama, prediction, options)
-            return export(cloud, path, frame=frame)
+        def write(progress: Progress) -> Path:
+            exporter = find_geometry(path)
+            value: PointCloud | Mesh | None = shown
+            if exporter.kind is Mesh or shown is None or shown.options != options:
+                value = build(exporter, panorama, prediction, options, mesh, progress=stage(progress, 0, BUILT))
+            if value is None or len(value) == 0:
+                raise ExportError("No pixel lies within the range and passes the filters; widen them.")
+            return export(value, path, frame=frame, progress=stage(progress, BUILT, 1))
 
         self.jobs.run(f"Writing {path.name}", write, done=self.exported.emit, outlives=True)
 

@@ -44,6 +44,7 @@ THEME = Setting("window/theme", "system", "Colours of the window", choices=("sys
 HINTS = Setting("window/hints", True, "Show hints on the sample")
 COLOR_MAP = Setting("layers/color_map", "turbo")
 FRAME = Setting("export/frame", "z-up")
+GEOMETRY_FORMAT = Setting("export/geometry", ".ply")
 DATASET = Setting("export/dataset", "coco")
 GEOMETRY = Setting("window/geometry", b"")
 LAYOUT = Setting("window/layout", b"")
@@ -61,6 +62,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     HINTS,
     COLOR_MAP,
     FRAME,
+    GEOMETRY_FORMAT,
     DATASET,
     GEOMETRY,
     LAYOUT,

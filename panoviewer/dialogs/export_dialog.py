@@ -1,4 +1,4 @@
-"""Choosing what of the point cloud is written; the 3D view shows each choice before anything is."""
+"""Choosing what of the points is written, and as what; the 3D view shows each choice before anything is."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.cloud import FRAMES, CloudOptions, PointCloud
-from core.export import EXPORTERS
+from core.cloud import ENU, FRAME_NAMES, CloudOptions, PointCloud
+from core.export import Exporter, files_of
+from core.export.geometry import GEOMETRY, find_geometry
 from core.geometry.edges import EdgeFilter
+from core.mesh import DEFAULT_MESH, MIN_TEXTURE, MIN_TRIANGLES, Mesh, MeshOptions
 from panoviewer.dialogs.questions import ask
 
 FRAME_TITLES = {
@@ -34,7 +36,9 @@ FRAME_TITLES = {
     "opencv": "OpenCV: y down, z forward",
     "gltf": "glTF: y up, z backward",
     "ros": "ROS: x forward, z up",
+    "enu": "ENU: x east, y north, z up",
 }
+NO_HEADING = "The photograph's metadata do not say where north is."
 SETTLE_MS = 200
 """A spin box that is turned asks for one new cloud, not for one per step."""
 
@@ -50,23 +54,33 @@ class ExportDialog(QDialog):
     options_changed = Signal(object)
     write_requested = Signal(object, str)
 
-    def __init__(self, options: CloudOptions, suggested: Path, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, options: CloudOptions, suggested: Path, parent: QWidget | None = None, *, has_heading: bool = False
+    ) -> None:
         """Make the dialog.
 
         Args:
             options: What it begins with.
-            suggested: The file that it suggests.
+            suggested: The file that it suggests, without the format's ending.
             parent: Its parent.
+            has_heading: Whether it is known where north is.
         """
         super().__init__(parent)
-        self.setWindowTitle("Export point cloud")
+        self.setWindowTitle("Export points or mesh")
         self.setModal(False)
         self.setMinimumWidth(400)
         self._options = options
         self._suggested = suggested
+        self._cloud: PointCloud | None = None
+        self._format = QComboBox()
+        for exporter in GEOMETRY:
+            self._format.addItem(exporter.title, exporter.suffix)
         self._frame = QComboBox()
-        for name in FRAMES:
-            self._frame.addItem(FRAME_TITLES.get(name, name), name)
+        for name in FRAME_NAMES:
+            if name != ENU or has_heading:
+                self._frame.addItem(FRAME_TITLES.get(name, name), name)
+        if not has_heading:
+            self._frame.setToolTip(f"East and north cannot be chosen. {NO_HEADING}")
         self._min = _metres("from the camera on")
         self._max = _metres("without limit")
         self._edges = QCheckBox("Leave out points between surfaces")
@@ -80,12 +94,20 @@ class ExportDialog(QDialog):
         self._voxel = QDoubleSpinBox(minimum=0.0, maximum=1000.0, singleStep=1.0, decimals=1, suffix=" cm")
         self._voxel.setSpecialValueText("off")
         self._voxel.setToolTip("Average all points in each cube of this edge length into one.")
+        self._triangles = QSpinBox(minimum=MIN_TRIANGLES, maximum=50_000_000, singleStep=100_000)
+        self._triangles.setGroupSeparatorShown(True)
+        self._triangles.setValue(DEFAULT_MESH.triangles)
+        self._triangles.setToolTip("Rows and columns are left out until there are no more triangles than this.")
+        self._texture = QSpinBox(minimum=MIN_TEXTURE, maximum=32768, singleStep=1024, suffix=" px")
+        self._texture.setValue(DEFAULT_MESH.texture_width)
+        self._texture.setToolTip("A wider photograph is brought to this width.")
         self._raw_pose = QCheckBox("Keep the photograph's own tilt")
         self._raw_pose.setToolTip("By default the cloud stands upright as the photograph's metadata say.")
         self._count = QLabel()
         self._count.setObjectName("count")
 
         form = QFormLayout()
+        form.addRow("Format", self._format)
         form.addRow("Frame", self._frame)
         form.addRow("Nearest", self._min)
         form.addRow("Farthest", self._max)
@@ -94,6 +116,8 @@ class ExportDialog(QDialog):
         form.addRow("Relative jump", self._jump)
         form.addRow("Density", self._stride)
         form.addRow("Cubes", self._voxel)
+        form.addRow("Triangles", self._triangles)
+        form.addRow("Texture", self._texture)
         form.addRow("Pose", self._raw_pose)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         self._write = QPushButton("Save…")
@@ -113,18 +137,37 @@ class ExportDialog(QDialog):
             box.valueChanged.connect(self._later)
         for check in (self._edges, self._raw_pose):
             check.toggled.connect(self._later)
+        self._format.currentIndexChanged.connect(self._show_format)
+        self._triangles.valueChanged.connect(self._show_count)
         self._write.clicked.connect(self._choose_file)
         buttons.rejected.connect(self.close)
+        self._show_format()
+
+    @property
+    def exporter(self) -> Exporter:
+        """The chosen format."""
+        return GEOMETRY[self._format.currentIndex()]
+
+    def set_format(self, suffix: str) -> None:
+        """Choose a format by its ending; one that there is not leaves the choice as it is."""
+        place = self._format.findData(suffix)
+        if place >= 0:
+            self._format.setCurrentIndex(place)
+
+    def mesh_options(self) -> MeshOptions:
+        """How fine a mesh is to be."""
+        return MeshOptions(self._triangles.value(), self._texture.value())
 
     @property
     def frame(self) -> str:
-        """The chosen frame, a key of `FRAMES`."""
+        """The chosen frame, one of `FRAME_NAMES`."""
         return str(self._frame.currentData())
 
     def set_frame(self, name: str) -> None:
         """Choose a frame; one that there is not leaves the choice as it is."""
-        if name in FRAMES:
-            self._frame.setCurrentIndex(self._frame.findData(name))
+        place = self._frame.findData(name)
+        if place >= 0:
+            self._frame.setCurrentIndex(place)
 
     def options(self) -> CloudOptions:
         """What the controls say."""
@@ -150,6 +193,11 @@ class ExportDialog(QDialog):
 
     def set_cloud(self, cloud: PointCloud | None) -> None:
         """Say how many points the choices leave."""
+        self._cloud = cloud
+        self._show_count()
+
+    def _show_count(self) -> None:
+        cloud = self._cloud
         known = cloud is not None and cloud.options == self.options()
         self._write.setEnabled(known and cloud is not None and len(cloud) > 0)
         if cloud is None or not known:
@@ -157,7 +205,20 @@ class ExportDialog(QDialog):
             return
         unit = "" if cloud.is_metric else ", relative scale"
         ignored = "" if self._is_nearest_used() else "\nNearest does not count: it must be below farthest."
-        self._count.setText(f"{len(cloud):,} points{unit}{ignored}")
+        mesh = f", a mesh of at most {self._triangles.value():,} triangles" if self.exporter.kind is Mesh else ""
+        self._count.setText(f"{len(cloud):,} points{mesh}{unit}{ignored}")
+
+    def _show_format(self) -> None:
+        """What does not concern the format cannot be chosen."""
+        is_mesh = self.exporter.kind is Mesh
+        for box, concerned in (
+            (self._triangles, is_mesh),
+            (self._texture, is_mesh),
+            (self._voxel, not is_mesh),
+            (self._frame, len(self.exporter.frames) > 1),
+        ):
+            box.setEnabled(concerned)
+        self._show_count()
 
     def _show_options(self) -> None:
         options, edges = self._options, self._options.edges
@@ -189,29 +250,29 @@ class ExportDialog(QDialog):
 
     def _choose_file(self) -> None:
         """Ask where to, without blocking the window."""
-        filters = {
-            f"{exporter.title} (*{exporter.suffix})": exporter.suffix
-            for exporter in EXPORTERS
-            if exporter.kind is PointCloud
-        }
-        dialog = QFileDialog(self, "Save point cloud", str(self._suggested.parent))
+        filters = {f"{exporter.title} (*{exporter.suffix})": exporter.suffix for exporter in GEOMETRY}
+        chosen = next(name for name, suffix in filters.items() if suffix == self.exporter.suffix)
+        dialog = QFileDialog(self, "Save points or mesh", str(self._suggested.parent))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setNameFilters(list(filters))
-        dialog.selectFile(self._suggested.name)
+        dialog.selectNameFilter(chosen)
+        dialog.selectFile(self._suggested.name + self.exporter.suffix)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
 
         def write(name: str) -> None:
-            path, request = Path(name), self.write_requested.emit
-            if path.suffix.lower() in filters.values():
-                request(path, self.frame)
+            path, asked = Path(name), [Path(name)]
+            if path.suffix.lower() not in filters.values():
+                path, asked = path.with_name(path.name + filters[dialog.selectedNameFilter()]), []
+            # The file dialog has asked about the name as it was typed, and about that file only.
+            taken = [file for file in files_of(find_geometry(path), path) if file not in asked and file.exists()]
+            write_it = partial(self.write_requested.emit, path, self.frame)
+            if not taken:
+                write_it()
                 return
-            path = path.with_name(path.name + filters[dialog.selectedNameFilter()])
-            if not path.exists():
-                request(path, self.frame)
-                return
-            # The file dialog has asked about the name without its ending only.
-            text = f"{path.name} is there already. Replace it?"
-            ask(self, "replace", "Replace the file?", text, [("Replace", partial(request, path, self.frame))])
+            names = ", ".join(file.name for file in taken)
+            there = "is" if len(taken) == 1 else "are"
+            text = f"{names} {there} there already. Replace {'it' if len(taken) == 1 else 'them'}?"
+            ask(self, "replace", "Replace the file?", text, [("Replace", write_it)])
 
         dialog.fileSelected.connect(write)
         dialog.open()

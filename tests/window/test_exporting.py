@@ -13,6 +13,9 @@ from window_samples import press, write_panorama
 
 import core.models
 from core.cloud import CloudOptions, PointCloud
+from core.export import files_of
+from core.export.geometry import GEOMETRY
+from core.mesh import Mesh
 from core.models import ModelSpec
 from core.models.base import Task
 from core.panorama import Panorama
@@ -20,7 +23,7 @@ from panoviewer import main_window as main_window_module
 from panoviewer.cli import main
 from panoviewer.dialogs.export_dialog import ExportDialog
 from panoviewer.session import first_stride
-from panoviewer.settings import LAST_FOLDER
+from panoviewer.settings import FRAME, GEOMETRY_FORMAT, LAST_FOLDER
 
 SPEC = ModelSpec(
     "pano-s", "Fake", tuple(Task), "fake_model:FakeModel", "pano_s.safetensors", source="tests", licence="none"
@@ -100,6 +103,58 @@ def test_the_exported_file_is_that_of_the_command_line(
         dialog.write_requested.emit(by_window, dialog.frame)
     assert by_window.read_bytes() == by_command.read_bytes()
     assert str(by_window) in window.messages.text
+
+
+def test_every_format_of_the_window_is_that_of_the_command_line(
+    make_main_window, settle, qtbot, tmp_path, catalogue, monkeypatch
+):
+    picture = write_panorama(tmp_path / "room.png")
+    window = make_main_window()
+    window.open(picture)
+    settle(window)
+    press(window, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+    settle(window)
+    dialog = window.exporting.dialog
+    dialog.set_frame("ros")
+    dialog._triangles.setValue(700)
+    dialog._texture.setValue(32)
+    dialog._stride.setValue(2)
+    qtbot.waitUntil(dialog._write.isEnabled)
+    settle(window)
+    for folder in ("command", "window"):
+        (tmp_path / folder).mkdir()
+    for exporter in GEOMETRY:
+        dialog.set_format(exporter.suffix)
+        flags = ["--stride", "2", *(("--frame", "ros") if len(exporter.frames) > 1 else ())]
+        flags += ["--triangles", "700", "--texture", "32"] if exporter.kind is Mesh else []
+        by_command, by_window = (tmp_path / folder / f"a{exporter.suffix}" for folder in ("command", "window"))
+        assert main(["cloud", str(picture), "-o", str(by_command), *flags]) == 0
+        with qtbot.waitSignal(window.session.exported):
+            dialog.write_requested.emit(by_window, dialog.frame)
+        for one, other in zip(files_of(exporter, by_command), files_of(exporter, by_window), strict=True):
+            assert one.read_bytes() == other.read_bytes(), one.name
+    assert window.settings[FRAME] == "ros", "that a glTF file has its own frame does not change the choice"
+    assert window.settings[GEOMETRY_FORMAT] == ".obj"
+
+
+def test_the_dialog_offers_what_the_format_and_the_photograph_allow(qapp):
+    dialog = ExportDialog(CloudOptions(), Path("room"))
+    assert "enu" not in {dialog._frame.itemData(place) for place in range(dialog._frame.count())}
+    assert not dialog._triangles.isEnabled()
+    dialog.set_format(".glb")
+    assert dialog._triangles.isEnabled()
+    assert not dialog._voxel.isEnabled()
+    assert not dialog._frame.isEnabled()
+    dialog.set_format(".laz")
+    assert dialog._frame.isEnabled()
+    assert dialog._voxel.isEnabled()
+    dialog.set_format(".usd")
+    assert dialog.exporter.suffix == ".laz"
+    dialog.deleteLater()
+    north = ExportDialog(CloudOptions(), Path("room"), has_heading=True)
+    north.set_frame("enu")
+    assert north.frame == "enu"
+    north.deleteLater()
 
 
 def test_a_file_has_the_newest_scale_even_before_the_cloud_is_shown_in_it(window, settle, qtbot, tmp_path):

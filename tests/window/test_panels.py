@@ -55,7 +55,7 @@ def test_the_list_of_keys_is_seen_whole(application, qtbot):
     ],
 )
 def test_the_density_reads_as_one_says_it(application, qtbot, tmp_path, stride, text):
-    dialog = ExportDialog(CloudOptions(stride=stride), tmp_path / "cloud.ply")
+    dialog = ExportDialog(CloudOptions(stride=stride), tmp_path / "cloud")
     qtbot.addWidget(dialog)
     assert dialog._stride.text() == text
     for typed in (text, str(stride)):
@@ -68,7 +68,7 @@ def test_the_density_reads_as_one_says_it(application, qtbot, tmp_path, stride, 
 
 @pytest.mark.parametrize("is_there", [False, True])
 def test_an_ending_that_is_added_never_replaces_a_file_unasked(application, qtbot, tmp_path, is_there):
-    dialog = ExportDialog(CloudOptions(), tmp_path / "cloud.ply")
+    dialog = ExportDialog(CloudOptions(), tmp_path / "cloud")
     qtbot.addWidget(dialog)
     written = []
     dialog.write_requested.connect(lambda path, _frame: written.append(path))
@@ -81,6 +81,21 @@ def test_an_ending_that_is_added_never_replaces_a_file_unasked(application, qtbo
         question = dialog.findChild(QMessageBox, "replace")
         next(button for button in question.buttons() if button.text() == "Replace").click()
     assert written == [tmp_path / "room.ply"]
+
+
+def test_a_file_that_goes_with_another_is_not_replaced_unasked(application, qtbot, tmp_path):
+    dialog = ExportDialog(CloudOptions(), tmp_path / "cloud")
+    qtbot.addWidget(dialog)
+    written = []
+    dialog.write_requested.connect(lambda path, _frame: written.append(path))
+    (tmp_path / "room.mtl").write_bytes(b"precious")
+    dialog._choose_file()
+    dialog.findChild(QFileDialog).fileSelected.emit(str(tmp_path / "room.obj"))
+    assert written == []
+    question = dialog.findChild(QMessageBox, "replace")
+    assert "room.mtl is there already" in question.text()
+    next(button for button in question.buttons() if button.text() == "Replace").click()
+    assert written == [tmp_path / "room.obj"]
 
 
 def test_an_error_stays_until_something_begun_after_it_has_worked(application, qtbot):
