@@ -147,11 +147,19 @@ def median_scale(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     known = _known(a, b)
     if not known.any():
         return 1.0
-    ratio = a[known].astype(np.float64) / b[known]
+    ratio = (a[known] / b[known]).astype(np.float32)
     weights = np.broadcast_to(solid_angle(*a.shape), a.shape)[known]
-    order = np.argsort(ratio, kind="stable")
-    reached = np.cumsum(weights[order])
-    return float(ratio[order][np.searchsorted(reached, reached[-1] / 2)])
+    # The bits of positive floats are in the order of the floats: millions are counted by their upper half, and only
+    # those that share it with the median are sorted.
+    drawer = ratio.view(np.uint32) >> 16
+    held = np.cumsum(np.bincount(drawer, weights))
+    half = held[-1] / 2
+    middle = int(np.searchsorted(held, half))
+    inside = drawer == middle
+    order = np.argsort(ratio[inside], kind="stable")
+    below = held[middle - 1] if middle else 0.0
+    at = np.searchsorted(below + np.cumsum(weights[inside][order]), half)
+    return float(ratio[inside][order][min(int(at), len(order) - 1)])
 
 
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction
 
 from panoviewer.panels.cloud_panel import CloudPanel
@@ -25,7 +25,13 @@ COLOR_OF_LAYER = {
 
 
 class Layering(QObject):
-    """Holds the style of the overlay and brings it to session, panel, menu and 3D view."""
+    """Holds the style of the overlay and brings it to session, panel, menu and 3D view.
+
+    Signals:
+        style_changed: It is drawn in another way.
+    """
+
+    style_changed = Signal()
 
     def __init__(
         self,
@@ -66,6 +72,11 @@ class Layering(QObject):
         session.failed.connect(self._forget_pending)
         self.set_style(self._style)
 
+    @property
+    def style(self) -> OverlayStyle:
+        """How the layers are drawn."""
+        return self._style
+
     def show(self, layer: Layer | None) -> None:
         """Show one layer alone; a second time, or None, shows the photo. Runs the model where needed."""
         if self._session.put_off(partial(self.show, layer)):
@@ -91,6 +102,7 @@ class Layering(QObject):
         shown = [COLOR_OF_LAYER[layer] for layer in style.visible() if layer in COLOR_OF_LAYER]
         self._cloud_panel.set_color(shown[-1] if shown else CloudColor.RGB)
         self.color_cloud()
+        self.style_changed.emit()
 
     def color_cloud(self) -> None:
         """Colour the points as the panel says, with the colours of the layers."""

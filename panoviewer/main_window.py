@@ -25,6 +25,7 @@ from core.io.images import Assume
 from core.panorama import Panorama
 from panoviewer.actions import build_actions, show_icons
 from panoviewer.annotation_desk import AnnotationDesk
+from panoviewer.comparing import Comparing
 from panoviewer.diagnostics import SAMPLE
 from panoviewer.dialogs.about import show_about, show_shortcuts
 from panoviewer.dialogs.questions import ask
@@ -36,6 +37,7 @@ from panoviewer.layering import Layering
 from panoviewer.opengl import OpenGL
 from panoviewer.opening import Opening
 from panoviewer.panels.cloud_panel import CloudPanel
+from panoviewer.panels.compare_bar import CompareBar
 from panoviewer.panels.folder_panel import FolderPanel
 from panoviewer.panels.inference_panel import InferencePanel, describe
 from panoviewer.panels.layers_panel import LayersPanel
@@ -121,6 +123,16 @@ class MainWindow(QMainWindow):
             actions=self.actions_by_name,
             parent=self,
         )
+        self.compare_bar = CompareBar()
+        self.comparing = Comparing(
+            session,
+            settings,
+            layering=self.layering,
+            stage=self.stage,
+            pointing=self.pointing,
+            bar=self.compare_bar,
+            window=self,
+        )
         names = (
             ("estimates depth, normals and classes.", "depth"),
             ("shows the point cloud.", "cloud"),
@@ -141,6 +153,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.messages)
         layout.addWidget(self.hints)
         layout.addWidget(self.desk.strip)
+        layout.addWidget(self.compare_bar)
         layout.addWidget(self.stage, 1)
         self.setCentralWidget(central)
         self.hints.hide()
@@ -185,6 +198,7 @@ class MainWindow(QMainWindow):
         self.statusBar().addPermanentWidget(self.badge)
         self.statusBar().setSizeGripEnabled(False)
         self._show_badge()
+        self._show_comparison()
 
     def _dock(self, title: str, name: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -210,6 +224,14 @@ class MainWindow(QMainWindow):
             "run": self.session.predict,
             "models": self.weights.show,
             "cancel": self.session.jobs.cancel,
+            # It is made after the actions.
+            "compare_previous": lambda: self.comparing.start_previous(),  # noqa: PLW0108
+            "compare_files": lambda: self.comparing.choose_files(),  # noqa: PLW0108
+            "swipe": lambda _on: self.comparing.show_swipe(),
+            "difference": lambda _on: self.comparing.show_difference(),
+            "divider_left": lambda: self.comparing.nudge(-1),
+            "divider_right": lambda: self.comparing.nudge(1),
+            "compare_end": lambda: self.comparing.stop(),  # noqa: PLW0108
             "photo": lambda: self.layering.show(None),
             "depth": lambda _on: self.layering.show(Layer.DEPTH),
             "normals": lambda _on: self.layering.show(Layer.NORMALS),
@@ -245,6 +267,8 @@ class MainWindow(QMainWindow):
         self.desk.read_only_changed.connect(self._show_read_only)
 
         self.pointing.told.connect(self.status.setText)
+        self.comparing.noted.connect(self.messages.show_note)
+        self.comparing.changed.connect(self._show_comparison)
 
         self.inference.run_requested.connect(session.predict)
         self.inference.cancel_requested.connect(session.jobs.cancel)
@@ -393,6 +417,15 @@ class MainWindow(QMainWindow):
         else:
             self.badge.setText(f"{prediction.device.upper()}  {prediction.seconds:.1f} s")
             self.badge.setToolTip(f"{prediction.model} ran on {prediction.device} in {prediction.seconds:.1f} s.")
+
+    def _show_comparison(self) -> None:
+        """Offer what can be done with a comparison."""
+        comparing, actions = self.comparing, self.actions_by_name
+        actions["compare_previous"].setEnabled(self.session.previous is not None)
+        for name in ("swipe", "difference", "divider_left", "divider_right", "compare_end"):
+            actions[name].setEnabled(comparing.active)
+        actions["swipe"].setChecked(comparing.active and not comparing.is_difference)
+        actions["difference"].setChecked(comparing.active and comparing.is_difference)
 
     def _show_cloud_buffer(self, buffer: CloudBuffer | None) -> None:
         self.stage.cloud.set_cloud(buffer, keep_view=buffer is not None)

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
+from core.prediction import Prediction
 from panoviewer.document import Document
 from panoviewer.look import outline
-from panoviewer.probe import probe_direction
+from panoviewer.probe import compared, probe_direction
 from panoviewer.stage import Stage
 from panoviewer.viewpoint import Viewpoint
 from panoviewer.views.mouse import Pointer
@@ -36,6 +37,7 @@ class Pointing(QObject):
         self._document = document
         self._viewpoint = viewpoint
         self._stage = stage
+        self._other: Prediction | None = None
         for view in stage.sphere_views:
             view.mouse.moved.connect(self._hover_sphere)
         stage.perspective.camera_changed.connect(viewpoint.set_camera)
@@ -43,6 +45,11 @@ class Pointing(QObject):
         stage.cloud.hovered.connect(self._hover_cloud)
         viewpoint.camera_changed.connect(self._show_camera)
         viewpoint.cursor_changed.connect(self.refresh)
+
+    def set_other(self, other: Prediction | None) -> None:
+        """Tell what another prediction says there, too, or no longer."""
+        self._other = other
+        self.refresh()
 
     def refresh(self) -> None:
         """Mark the cursor in all views and tell what is there."""
@@ -54,6 +61,8 @@ class Pointing(QObject):
         if direction is not None and panorama is not None and not self._stage.previewing:
             found = probe_direction(panorama, prediction, direction)
             text = found.text()
+            if self._other is not None:
+                text = compared(found, probe_direction(panorama, self._other, direction))
             if found.depth is not None:
                 point = self._photo_from_cloud().T @ direction * found.depth
         self._stage.cloud.set_cursor(point)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.geometry.sphere import directions_to_lonlat, lonlat_to_pixels
+from core.geometry.sphere import angle_between, directions_to_lonlat, lonlat_to_pixels
 from core.panorama import Panorama
 from core.prediction import Prediction
 
@@ -41,17 +41,39 @@ class Probe:
 
     def text(self) -> str:
         """One line for the user."""
-        parts = [f"lon {self.lon:+.2f}°  lat {self.lat:+.2f}°", f"px {self.column}, {self.row}"]
-        parts.append("not photographed" if self.rgb is None else "RGB {} {} {}".format(*self.rgb))
+        color = "not photographed" if self.rgb is None else "RGB {} {} {}".format(*self.rgb)
+        return _line([self.place(), f"px {self.column}, {self.row}", color, *self.values()])
+
+    def place(self) -> str:
+        """The direction."""
+        return f"lon {self.lon:+.2f}°  lat {self.lat:+.2f}°"
+
+    def values(self, other: Probe | None = None) -> list[str]:
+        """What a model says; with another one's values for the same direction also how far `other` is from them."""
+        parts = []
         if self.is_far:
             parts.append("far")
         elif self.depth is not None:
-            parts.append(f"depth {self.depth:.2f} m" if self.is_metric else f"depth {self.depth:.3f} (relative)")
+            depth = f"depth {self.depth:.2f} m" if self.is_metric else f"depth {self.depth:.3f} (relative)"
+            off = "" if other is None or other.depth is None else f" (A {100 * (other.depth / self.depth - 1):+.1f} %)"
+            parts.append(depth + off)
         if self.normal is not None:
-            parts.append("normal {:+.2f} {:+.2f} {:+.2f}".format(*self.normal))
+            theirs = None if other is None else other.normal
+            off = "" if theirs is None else f" ({math.degrees(angle_between(self.normal, theirs)):.1f}°)"
+            parts.append("normal {:+.2f} {:+.2f} {:+.2f}".format(*self.normal) + off)
         if self.class_name is not None:
             parts.append(self.class_name)
-        return "   ·   ".join(parts)
+        return parts
+
+
+def compared(a: Probe, b: Probe) -> str:
+    """One line for the user about a direction of which two models say something."""
+    known = [("A", a.values()), ("B", b.values(a))]
+    return "      ".join([a.place(), *(f"{name}:  {_line(values) or 'nothing'}" for name, values in known)])
+
+
+def _line(parts: list[str]) -> str:
+    return "   ·   ".join(parts)
 
 
 def probe_direction(panorama: Panorama, prediction: Prediction | None, direction: ArrayLike) -> Probe:

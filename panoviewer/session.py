@@ -110,6 +110,8 @@ class Session(QObject):
         self.composer: Composer | None = None
         self.summary = Summary()
         self.buffer: CloudBuffer | None = None
+        self.previous: Prediction | None = None
+        """What was the document's prediction before the model ran last; None when it ran once or never."""
         self.segmenter_loader = segmenter_loader
         self.features = features or FeatureStore()
         self.permit: Callable[[str, Callable[[], object]], bool] = lambda _name, _then: True
@@ -177,7 +179,7 @@ class Session(QObject):
         self.jobs.cancel("preview")
         waiting, self._waiting, self._previewing = self._waiting, [], False
         self.pyramid = pyramid
-        self.composer = self.buffer = self._estimated = None
+        self.composer = self.buffer = self._estimated = self.previous = None
         self.summary = Summary()
         self._camera_height = None
         self._cloud_wanted = False
@@ -292,6 +294,7 @@ class Session(QObject):
 
     def _take_estimate(self, prediction: Prediction) -> None:
         self._estimated = prediction
+        self.previous = self.document.prediction
         self._scale(prediction)
 
     def _scale(self, estimated: Prediction) -> None:

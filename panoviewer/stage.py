@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from core.mask import SphereMask
@@ -15,13 +15,20 @@ from panoviewer.views.marks import Marks
 from panoviewer.views.masks import MaskLayer, MaskMap
 from panoviewer.views.perspective_cpu import Background
 from panoviewer.views.perspective_view import PerspectiveView
+from panoviewer.views.swipe_handle import SwipeHandle
 
 SphereView = ErpView | PerspectiveView
 """A view of the sphere. Both have `mouse`, `direction_at`, `box_between`, `set_marks`, `set_masks`, `update_masks`."""
 
 
 class Stage(QWidget):
-    """The panorama on top, the look-around view and the 3D view below it."""
+    """The panorama on top, the look-around view and the 3D view below it.
+
+    Signals:
+        divided(float): The user wants the divider of `set_other` at this share of the width.
+    """
+
+    divided = Signal(float)
 
     def __init__(
         self, no_opengl: str | None, *, max_texture_width: int, background: Background, parent: QWidget | None = None
@@ -44,6 +51,11 @@ class Stage(QWidget):
         self._overlay: Pyramid | None = None
         self._masks: MaskMap | None = None
         self._marks: Marks = ()
+        self._other: Pyramid | None = None
+        self._divider: float | None = None
+        self._handles = [SwipeHandle(view) for view in self.sphere_views]
+        for handle in self._handles:
+            handle.moved.connect(self.divided)
         self.previewing = False
         lower = QSplitter(Qt.Orientation.Horizontal)
         lower.addWidget(self.perspective)
@@ -73,6 +85,7 @@ class Stage(QWidget):
     def set_panorama(self, pyramid: Pyramid | None) -> None:
         """Show another picture, without overlay, masks and marks. After its preview the views stay as they are."""
         self._pyramid, self._overlay, self._marks = pyramid, None, ()
+        self.set_other(None, None)
         self._masks = None if pyramid is None else MaskMap(*pyramid.levels[0].shape[:2])
         for view in self.sphere_views:
             view.set_panorama(pyramid, sharper=self.previewing)
@@ -91,6 +104,7 @@ class Stage(QWidget):
         for view in self.sphere_views:
             view.set_panorama(self._pyramid)
             view.set_overlay(self._overlay)
+            view.set_other(self._other, self._divider)
             view.set_masks(self._masks)
             view.set_marks(self._marks)
 
@@ -99,6 +113,24 @@ class Stage(QWidget):
         self._overlay = overlay
         for view in self._shown():
             view.set_overlay(overlay)
+
+    def set_other(self, other: Pyramid | None, divider: float | None, *, movable: bool = False) -> None:
+        """Show another overlay instead, to the right of a share of the views' width.
+
+        Args:
+            other: A premultiplied RGBA picture of any size; None for the bare photo.
+            divider: 0 is the left edge, 1 the right one; None shows the first overlay everywhere.
+            movable: Show a handle by which the user moves it; see `divided`.
+        """
+        self._other, self._divider = other, divider
+        for view in self._shown():
+            view.set_other(other, divider)
+        for handle in self._handles:
+            handle.set_place(divider if movable else None)
+
+    def move_divider(self, divider: float) -> None:
+        """Have the divider of `set_other` at another share of the width."""
+        self.set_other(self._other, divider, movable=True)
 
     def set_masks(self, layers: Sequence[MaskLayer]) -> None:
         """Lay these masks over the overlay, later ones over earlier ones, in place of those before.

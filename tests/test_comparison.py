@@ -75,6 +75,17 @@ def test_the_scale_is_the_median_by_area_and_not_by_pixels():
     assert median_scale(a, constant(1)) == 1
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_median_is_that_of_all_ratios_in_their_order(seed):
+    rng = np.random.default_rng(seed)
+    a, b = np.exp(rng.normal(size=(2, *SIZE)) * 3).astype(np.float32)
+    ratio = (a / b).ravel()
+    weights = np.broadcast_to(solid_angle(*SIZE), SIZE).ravel()
+    order = np.argsort(ratio)
+    reached = np.cumsum(weights[order])
+    assert median_scale(a, b) == ratio[order][np.searchsorted(reached, reached[-1] / 2)]
+
+
 def test_what_either_does_not_know_is_left_out():
     a, b = constant(2), constant(2)
     a[3], b[5], b[6], a[7] = np.nan, np.nan, 0, np.inf

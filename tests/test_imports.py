@@ -26,6 +26,7 @@ LAYERS = {
     "core.history": 3,
     "core.outlines": 3,
     "core.cloud": 4,
+    "core.comparison": 4,
     "core.object_clouds": 4,
     "core.mesh": 4,
     "core.models": 5,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
@@ -20,6 +20,7 @@ from panoviewer.views.masks import MaskMap, painted
 ACCENT = (255, 180, 84)
 CRISP_PIXELS = 8.0
 """Screen pixels per picture pixel above which pixels are shown as squares."""
+INTERSECT = Qt.ClipOperation.IntersectClip
 VEIL = QColor(21, 23, 27, 165)
 MOST_MASK_PX = 2_500_000
 """Masks are looked up for at most so many screen pixels; on a larger screen each counts for four."""
@@ -51,12 +52,17 @@ class Item(pg.GraphicsObject):  # type: ignore[misc]
 
 
 class PictureItem(Item):
-    """The photograph, the overlay on it and the grid. Reads the visible part of the level that fits the screen."""
+    """The photograph, the overlay on it and the grid. Reads the visible part of the level that fits the screen.
+
+    With a `divider`, a share of the view's width, `other` takes the overlay's place to the right of it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.photo: Pyramid | None = None
         self.overlay: Pyramid | None = None
+        self.other: Pyramid | None = None
+        self.divider: float | None = None
         self.grid = False
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:  # noqa: ARG002
@@ -65,9 +71,19 @@ class PictureItem(Item):
             return
         painter.save()
         painter.scale(1, -1)
-        for pyramid in (self.photo, self.overlay):
-            if pyramid is not None:
+        self._draw(painter, self.photo)
+        if self.divider is None:
+            parts = [(self.overlay, 0.0, 1.0)]
+        else:
+            parts = [(self.overlay, 0.0, self.divider), (self.other, self.divider, 1.0)]
+        rect = self.visible()
+        for pyramid, begin, end in parts:
+            if pyramid is not None and begin < end:
+                left, width = rect.left() + begin * rect.width(), (end - begin) * rect.width()
+                painter.save()
+                painter.setClipRect(QRectF(left, -rect.bottom(), width, rect.height()), INTERSECT)
                 self._draw(painter, pyramid)
+                painter.restore()
         painter.restore()
         if self.grid:
             self._draw_grid(painter)

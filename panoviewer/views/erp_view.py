@@ -62,7 +62,7 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
             sharper: It is the one that is shown, with more pixels; otherwise the view starts with the whole of it.
         """
         self._picture.photo = pyramid
-        self._picture.overlay = None
+        self._picture.overlay = self._picture.other = self._picture.divider = None
         self._picture.update()
         self._masks.masks = None
         self.set_marks(())
@@ -72,6 +72,11 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
     def set_overlay(self, overlay: Pyramid | None) -> None:
         """Lay a premultiplied RGBA picture of any size over the photo."""
         self._picture.overlay = overlay
+        self._picture.update()
+
+    def set_other(self, other: Pyramid | None, divider: float | None) -> None:
+        """Show another overlay instead, to the right of a share of the view's width; None for nowhere."""
+        self._picture.other, self._picture.divider = other, divider
         self._picture.update()
 
     def set_masks(self, masks: MaskMap | None) -> None:

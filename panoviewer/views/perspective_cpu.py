@@ -31,7 +31,8 @@ class CpuCanvas(QWidget):
         super().__init__(parent)
         self._background = background
         self._camera: Camera | None = None
-        self._pyramids: dict[str, Pyramid | None] = {"photo": None, "overlay": None}
+        self._pyramids: dict[str, Pyramid | None] = {"photo": None, "overlay": None, "other": None}
+        self._divider: float | None = None
         self._masks: MaskMap | None = None
         self._picture: NDArray[np.uint8] | None = None
         self._busy = False
@@ -44,9 +45,15 @@ class CpuCanvas(QWidget):
         return not self._busy
 
     def set_picture(self, name: str, pyramid: Pyramid | None, *, sharper: bool = False) -> None:  # noqa: ARG002
-        """Show another 'photo' or 'overlay', or none."""
+        """Show another 'photo', 'overlay' or 'other' overlay, or none."""
         self._pyramids[name] = pyramid
         self._request()
+
+    def set_other(self, other: Pyramid | None, divider: float | None) -> None:
+        """Draw another overlay instead, to the right of a share of the width; None for nowhere."""
+        if self._pyramids["other"] is not other or self._divider != divider:
+            self._divider = divider
+            self.set_picture("other", other)
 
     def set_masks(self, masks: MaskMap | None) -> None:
         """Draw the masks of a map over it, or none."""
@@ -64,7 +71,7 @@ class CpuCanvas(QWidget):
 
     def release(self) -> None:
         """Forget the pictures."""
-        self._pyramids = {"photo": None, "overlay": None}
+        self._pyramids = {"photo": None, "overlay": None, "other": None}
         self._masks = None
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
@@ -82,7 +89,7 @@ class CpuCanvas(QWidget):
 
     def _render(self, coarseness: int) -> None:
         camera, photo, overlay = self._camera, self._pyramids["photo"], self._pyramids["overlay"]
-        masks = self._masks
+        masks, other, divider = self._masks, self._pyramids["other"], self._divider
         if camera is None or photo is None:
             self._busy, self._picture = False, None
             self.update()
@@ -101,16 +108,27 @@ class CpuCanvas(QWidget):
             else:
                 self._busy = False
 
-        self._background(lambda: draw_view(photo, overlay, smaller, masks), finish)
+        self._background(lambda: draw_view(photo, overlay, smaller, masks, other=other, divider=divider), finish)
 
 
 def draw_view(
-    photo: Pyramid, overlay: Pyramid | None, camera: Camera, masks: MaskMap | None = None
+    photo: Pyramid,
+    overlay: Pyramid | None,
+    camera: Camera,
+    masks: MaskMap | None = None,
+    *,
+    other: Pyramid | None = None,
+    divider: float | None = None,
 ) -> NDArray[np.uint8]:
-    """(h, w, 3) what a camera in the photograph's frame sees of a photo, the premultiplied overlay on it, and masks."""
+    """(h, w, 3) what a camera in the photograph's frame sees of a photo, the premultiplied overlay on it, and masks.
+
+    To the right of `divider`, a share of the width, `other` takes the overlay's place.
+    """
     picture = _sampled(photo, camera)
-    if overlay is not None:
-        picture = _over(_sampled(overlay, camera), picture)
+    border = camera.width if divider is None else round(divider * camera.width)
+    for layer, columns in ((overlay, np.s_[:border]), (other, np.s_[border:])):
+        if layer is not None and picture[:, columns].size:
+            picture[:, columns] = _over(_sampled(layer, camera)[:, columns], picture[:, columns])
     if masks is not None and not masks.is_empty:
         # Taken first: the palette only ever grows beyond what the index needs while the picture is computed.
         palette = masks.palette

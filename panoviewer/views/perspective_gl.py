@@ -57,6 +57,9 @@ uniform vec2 tangents;
 uniform float focal;
 uniform float photo_width;
 uniform float overlay_width;
+uniform sampler2D other;
+uniform float other_width;
+uniform float divider;
 uniform sampler2D detail;
 uniform vec4 detail_area;
 
@@ -103,7 +106,12 @@ void main() {
     vec3 color = all(greaterThan(inside, vec2(0.0))) && all(lessThan(inside, vec2(1.0)))
         ? texture2DLod(detail, inside, 0.0).rgb
         : photo_width > 0.0 ? sphere(photo, uv, footprint, photo_width).rgb : vec3(0.082, 0.09, 0.106);
-    if (overlay_width > 0.0) {
+    if (position.x >= divider) {
+        if (other_width > 0.0) {
+            vec4 layer = sphere(other, uv, footprint, other_width);
+            color = color * (1.0 - layer.a) + layer.rgb;
+        }
+    } else if (overlay_width > 0.0) {
         vec4 layer = sphere(overlay, uv, footprint, overlay_width);
         color = color * (1.0 - layer.a) + layer.rgb;
     }
@@ -131,7 +139,8 @@ class GlCanvas(QOpenGLWidget):
         super().__init__(parent)
         self._max_width = max_texture_width
         self._camera: Camera | None = None
-        self._pyramids: dict[str, Pyramid | None] = {"photo": None, "overlay": None}
+        self._pyramids: dict[str, Pyramid | None] = {"photo": None, "overlay": None, "other": None}
+        self._divider: float | None = None
         self._textures: dict[str, SphereTexture] = {}
         self._stale: set[str] = set()
         self._sharper: set[str] = set()
@@ -154,10 +163,10 @@ class GlCanvas(QOpenGLWidget):
         return not self._filler.isActive() and not self._stale and not self._resting.isActive()
 
     def set_picture(self, name: str, pyramid: Pyramid | None, *, sharper: bool = False) -> None:
-        """Show another 'photo' or 'overlay', or none.
+        """Show another 'photo', 'overlay' or 'other' overlay, or none.
 
         Args:
-            name: Which of the two.
+            name: Which of them.
             pyramid: The picture.
             sharper: It is the one that is shown, with more pixels: that one stays until as much of this one is there.
         """
@@ -168,6 +177,13 @@ class GlCanvas(QOpenGLWidget):
         self._stale.add(name)
         if self._program is not None:
             self._filler.start()
+
+    def set_other(self, other: Pyramid | None, divider: float | None) -> None:
+        """Draw another overlay instead, to the right of a share of the width; None for nowhere."""
+        if self._pyramids["other"] is not other:
+            self.set_picture("other", other)
+        self._divider = divider
+        self.update()
 
     def set_masks(self, masks: MaskMap | None) -> None:
         """Draw the masks of a map over everything, or none; nothing is sent before there is one in it."""
@@ -223,7 +239,7 @@ class GlCanvas(QOpenGLWidget):
         for capability in (GL_BLEND, GL_DEPTH_TEST, GL_CULL_FACE):
             gl.glDisable(capability)
         program.bind()
-        for unit, name in enumerate(("photo", "overlay")):
+        for unit, name in ((0, "photo"), (1, "overlay"), (5, "other")):
             texture = self._textures.get(name)
             drawn = texture is not None and texture.ready
             if texture is not None and drawn:
@@ -231,6 +247,8 @@ class GlCanvas(QOpenGLWidget):
             program.setUniformValue1i(program.uniformLocation(name), unit)
             width = float(texture.width) if texture is not None and drawn else 0.0
             program.setUniformValue1f(program.uniformLocation(f"{name}_width"), width)
+        right = 2.0 if self._divider is None else 2 * self._divider - 1
+        program.setUniformValue1f(program.uniformLocation("divider"), right)
         detail = self._textures.get("detail")
         area = self._detail if detail is not None and detail.complete else NOWHERE
         if detail is not None:

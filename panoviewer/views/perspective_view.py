@@ -69,12 +69,17 @@ class PerspectiveView(QWidget):
         """
         self.canvas.set_masks(None)
         self.canvas.set_picture("overlay", None)
+        self.set_other(None, None)
         self.canvas.set_picture("photo", pyramid, sharper=sharper)
         self.set_marks(())
 
     def set_overlay(self, overlay: Pyramid | None) -> None:
         """Lay a premultiplied RGBA picture over the photo."""
         self.canvas.set_picture("overlay", overlay)
+
+    def set_other(self, other: Pyramid | None, divider: float | None) -> None:
+        """Show another overlay instead, to the right of a share of the view's width; None for nowhere."""
+        self.canvas.set_other(other, divider)
 
     def set_masks(self, masks: MaskMap | None) -> None:
         """Lay the masks of a map over everything so far; None for none."""
