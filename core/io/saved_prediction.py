@@ -20,6 +20,8 @@ MAX_SIDE = 65_536
 MAX_CLASSES = 32_767
 NONE = 255
 _SUFFIX = ".json"
+_OPENGL = "x right, y up, z backward"
+"""What a report says of pictures of normals that have OpenGL's axes."""
 _ADVICE = "choose a report that 'panoviewer predict' wrote"
 _AGAIN = "run 'panoviewer predict' again"
 
@@ -43,7 +45,8 @@ def read_prediction(report: Path) -> SavedPrediction:
     """Read a set of files.
 
     Args:
-        report: ``STEM.json``. Of the maps beside it NPY files are preferred; a PNG gives its own precision.
+        report: ``STEM.json``. Of the maps beside it NPY files are preferred; pictures give their own precision, and
+            OpenEXR is not read.
 
     Raises:
         ProjectError: The report is no report, a map that it names is missing or contradicts it, or there is no map.
@@ -62,6 +65,7 @@ def read_prediction(report: Path) -> SavedPrediction:
         source_sha256 = "" if source is None else source.digest("sha256")
         scale = fields.number("depth_png_scale") if fields.has("depth_png_scale") else None
         native = _native(fields)
+        axes = fields.text("normals_axes") if fields.has("normals_axes") else ""
     stem, grid = report.name.removesuffix(_SUFFIX), (height, width)
 
     def read(*choices: tuple[str, Callable[[Path], NDArray[Any]]]) -> NDArray[Any] | None:
@@ -72,14 +76,15 @@ def read_prediction(report: Path) -> SavedPrediction:
 
     depth = read(
         (".depth.npy", lambda path: _npy(path, grid)),
+        (".depth.tiff", lambda path: _picture(path, grid, "TIFF", ("F",)).astype(np.float32)),
         (".depth.png", lambda path: _depth_png(path, grid, scale)),
     )
     normals = read(
         (".normals.npy", lambda path: _npy(path, (*grid, 3))),
-        (".normals.png", lambda path: _normals_png(path, grid)),
+        (".normals.png", lambda path: _normals_png(path, grid, axes)),
     )
     classes = read((".classes.png", lambda path: _classes_png(path, grid, len(names))))
-    far = read((".far.png", lambda path: _png(path, grid, ("L",)) >= 128))
+    far = read((".far.png", lambda path: _picture(path, grid, "PNG", ("L",)) >= 128))
     if all(values is None for values in (depth, normals, classes)):
         raise ProjectError(f"Expected a report that names maps beside it, got one of no map; {_ADVICE}: {report}")
     prediction = Prediction(
@@ -118,9 +123,9 @@ def _npy(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
         ) from error
 
 
-def _png(path: Path, grid: tuple[int, int], modes: tuple[str, ...]) -> NDArray[Any]:
+def _picture(path: Path, grid: tuple[int, int], kind: str, modes: tuple[str, ...]) -> NDArray[Any]:
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with Image.open(path, formats=[kind]) as picture:
             if picture.size != (grid[1], grid[0]) or picture.mode not in modes:
                 width, height = picture.size
                 raise ProjectError(
@@ -129,25 +134,27 @@ def _png(path: Path, grid: tuple[int, int], modes: tuple[str, ...]) -> NDArray[A
                 )
             return np.asarray(picture)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ProjectError(f"Expected a PNG file, got another or none ({error}); {_AGAIN}: {path}") from error
+        raise ProjectError(f"Expected a {kind} file, got another or none ({error}); {_AGAIN}: {path}") from error
 
 
 def _depth_png(path: Path, grid: tuple[int, int], scale: float | None) -> NDArray[np.float32]:
     if scale is None or scale <= 0:
         raise ProjectError(f"Expected a report with the scale of this picture, got none; {_AGAIN}: {path}")
-    steps = _png(path, grid, ("I;16", "I")).astype(np.float32)
+    steps = _picture(path, grid, "PNG", ("I;16", "I")).astype(np.float32)
     return np.where(steps > 0, steps * np.float32(scale), np.float32(np.nan))
 
 
-def _normals_png(path: Path, grid: tuple[int, int]) -> NDArray[np.float32]:
+def _normals_png(path: Path, grid: tuple[int, int], axes: str) -> NDArray[np.float32]:
     """Unit vectors again; `MISSING` of the colours is a length that no normal has."""
-    normals = _png(path, grid, ("RGB",)).astype(np.float32) / np.float32(127.5) - 1
+    normals = _picture(path, grid, "PNG", ("RGB",)).astype(np.float32) / np.float32(127.5) - 1
+    if axes == _OPENGL:
+        normals *= np.array([1, -1, -1], np.float32)
     length = np.linalg.norm(normals, axis=-1, keepdims=True)
     return np.where(np.abs(length - 1) < 0.1, normals / np.maximum(length, 1e-3), np.float32(np.nan))
 
 
 def _classes_png(path: Path, grid: tuple[int, int], count: int) -> NDArray[np.int16]:
-    classes = _png(path, grid, ("L",)).astype(np.int16)
+    classes = _picture(path, grid, "PNG", ("L", "P")).astype(np.int16)
     classes[classes == NONE] = -1
     if int(classes.max()) >= count:
         raise ProjectError(

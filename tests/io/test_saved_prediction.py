@@ -13,6 +13,7 @@ from core.export.results import ResultOptions, write_results
 from core.io.digest import content_sha256
 from core.io.images import read_panorama
 from core.io.saved_prediction import read_prediction
+from core.models.base import Task
 from core.prediction import Prediction
 
 SIZE = 16, 32
@@ -57,9 +58,14 @@ def test_pictures_come_back_with_their_precision(original, tmp_path):
     np.testing.assert_array_equal(saved.far, original.far)
 
 
-def test_what_was_not_asked_for_is_not_there(original, tmp_path):
-    from core.models.base import Task
+def test_other_axes_and_formats_come_back_as_the_same(original, tmp_path):
+    saved = read_prediction(written(original, tmp_path, ("png", "tiff"), normals_axes="opengl")).prediction
+    known = np.isfinite(original.normals[..., 0])
+    assert (np.sum(saved.normals * original.normals, axis=-1)[known] > np.cos(np.radians(1))).all()
+    np.testing.assert_array_equal(saved.depth, original.depth)
 
+
+def test_what_was_not_asked_for_is_not_there(original, tmp_path):
     saved = read_prediction(written(original, tmp_path, ("npy",), tasks=(Task.NORMALS,))).prediction
     assert set(saved.maps()) == {"normals"}
 
