@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
@@ -24,6 +24,9 @@ from panoviewer.dialogs.questions import ask
 from panoviewer.jobs import Lane
 from panoviewer.session import Session
 from panoviewer.settings import LICENCES, Settings
+
+if TYPE_CHECKING:
+    from core.models.hub import Offer
 
 KEY = "weights"
 
@@ -61,6 +64,7 @@ class WeightKeeping(QObject):
         if self.dialog is None:
             dialog = ModelsDialog(self._window)
             dialog.add_requested.connect(self.add)
+            dialog.download_requested.connect(self.download)
             dialog.verify_requested.connect(self.verify)
             dialog.remove_requested.connect(self.remove)
             dialog.folder_requested.connect(self.open_folder)
@@ -143,16 +147,52 @@ class WeightKeeping(QObject):
     def add(self, path: Path, name: str) -> None:
         """Take over the weights of a published file; an empty name for whichever model it belongs to."""
 
-        def done(card: Card) -> None:
-            self._session.forget_model(card.model)
-            size = card.weights.bytes / 1e6
-            self._note(f"{card.model}: added, {size:,.1f} MB from {card.source.name}.")
-            if self.dialog is not None:
-                self.dialog.choose(card.model)
+        def add(progress: Progress) -> Card:
+            return add_model(path, name=name or None, progress=progress)
 
-        self._run(
-            f"Adding {path.name}", lambda progress: add_model(path, name=name or None, progress=progress), done=done
+        self._run(f"Adding {path.name}", add, done=self._take)
+
+    def _take(self, card: Card) -> None:
+        self._session.forget_model(card.model)
+        self._note(f"{card.model}: added, {card.weights.bytes / 1e6:,.1f} MB from {card.source.name}.")
+        if self.dialog is not None:
+            self.dialog.choose(card.model)
+
+    def download(self, name: str) -> None:
+        """Ask the server about the published weights of a model, and fetch them if the user then wants them."""
+
+        def ask_server(_progress: Progress) -> Offer:
+            from core.models.hub import look
+
+            return look(name)
+
+        self._run(f"Asking for {name}", ask_server, done=self._ask_to_fetch)
+
+    def _ask_to_fetch(self, offer: Offer) -> None:
+        spec, size = offer.spec, f"{offer.bytes / 1e6:,.1f} MB"
+        begun = f", of which {offer.arrived / 1e6:,.1f} MB are here already" if offer.arrived else ""
+        text = (
+            f"Download {spec.title}, {size}{begun}? {offer.needed_bytes / 1e6:,.0f} MB of disk space are needed "
+            f"meanwhile.\n\nFrom: {offer.answer.address}\nLicence of the weights: {spec.licence}"
         )
+        if offer.is_changed:
+            text += "\n\nThis is not the file that was fetched the first time: its publisher has replaced it."
+        if spec.asks:
+            text += "\n\nDoes that licence allow what you do with them?"
+        answers = [("Yes, download" if spec.asks else "Download", partial(self._fetch, offer))]
+        ask(self.dialog or self._window, "download", "Download weights", text, answers)
+
+    def _fetch(self, offer: Offer) -> None:
+        name = offer.spec.name
+        if offer.spec.asks and name not in self._settings[LICENCES]:
+            self._settings[LICENCES] = (*self._settings[LICENCES], name)
+
+        def fetch(progress: Progress) -> Card:
+            from core.models.hub import pull
+
+            return pull(offer, progress=progress)
+
+        self._run(f"Downloading {name}", fetch, done=self._take)
 
     def verify(self, name: str) -> None:
         """Compare the weights of a model with what they were when they were added."""

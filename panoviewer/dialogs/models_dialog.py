@@ -52,6 +52,7 @@ class ModelsDialog(QDialog):
     Signals:
         add_requested(object, str): Take over the weights of the file at this `Path`, of the model of this name; an
             empty name for whichever it belongs to.
+        download_requested(str): Fetch the weights of this model from where they are published.
         verify_requested(str): Compare the weights of this model with what they were.
         remove_requested(str): Delete the weights of this model; the user has confirmed it.
         folder_requested: Show the folder of the weights.
@@ -61,6 +62,7 @@ class ModelsDialog(QDialog):
     """
 
     add_requested = Signal(object, str)
+    download_requested = Signal(str)
     verify_requested = Signal(str)
     remove_requested = Signal(str)
     folder_requested = Signal()
@@ -111,17 +113,29 @@ class ModelsDialog(QDialog):
         self.add.setToolTip(
             "Take over the weights of a published file. Nothing in it is run, and every entry is checked."
         )
+        self.download = QPushButton("Download…")
+        self.download.setToolTip("Ask the server how large the published file is, and fetch it if you then want it.")
         self.verify = QPushButton("Verify")
         self.verify.setToolTip("Compare the weights with what they were when they were added.")
         self.remove = QPushButton("Remove…")
         self.remove.setToolTip("Delete weights that were added.")
         close = QPushButton("Close")
         self._buttons = QHBoxLayout()
-        for button in (self.add, self.verify, self.remove):
+        for button in (self.add, self.download, self.verify, self.remove):
             self._buttons.addWidget(button)
         self._buttons.addStretch(1)
         self._buttons.addWidget(close)
-        for button in (self._open, self._change, self._reset, self.cancel, self.add, self.verify, self.remove, close):
+        for button in (
+            self._open,
+            self._change,
+            self._reset,
+            self.cancel,
+            self.add,
+            self.download,
+            self.verify,
+            self.remove,
+            close,
+        ):
             button.setAutoDefault(False)
         top = QHBoxLayout()
         top.addWidget(self._folder, 1)
@@ -146,6 +160,7 @@ class ModelsDialog(QDialog):
         self._reset.clicked.connect(lambda: self.folder_chosen.emit(None))
         self.cancel.clicked.connect(self.cancel_requested)
         self.add.clicked.connect(self._choose_file)
+        self.download.clicked.connect(lambda: self.download_requested.emit(self.chosen_name))
         self.verify.clicked.connect(lambda: self.verify_requested.emit(self.chosen_name))
         self.remove.clicked.connect(self._ask_to_remove)
         close.clicked.connect(self.close)
@@ -208,8 +223,11 @@ class ModelsDialog(QDialog):
         self._enable()
 
     def _enable(self) -> None:
-        is_added = self.chosen is not None and self.chosen.state == "added"
+        chosen = self.chosen
+        is_added = chosen is not None and chosen.state == "added"
+        is_offered = chosen is not None and chosen.state == "missing" and chosen.spec.hub is not None
         self.add.setEnabled(not self._is_busy)
+        self.download.setEnabled(is_offered and not self._is_busy)
         for button in (self.verify, self.remove):
             button.setEnabled(is_added and not self._is_busy)
 

@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from fake_hub import hub
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 from window_samples import press
@@ -17,6 +18,8 @@ from core.models.networks.vit import ViTConfig
 from core.panorama import Panorama
 from panoviewer.images import Pyramid
 from panoviewer.settings import LICENCES, MODEL
+
+__all__ = ["hub"]
 
 CONFIG = networks.DapConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), levels=(8, 8, 16, 16), features=16)
 
@@ -107,6 +110,67 @@ def test_weights_are_added_compared_and_removed(window, settle, published):
     assert not weights_file(find_model("dap")).exists()
     assert "missing" in row_of(dialog, "dap")
     assert "free again" in dialog.messages.text
+
+
+@pytest.fixture
+def offered(published, hub):
+    """The server has the published file."""
+    hub.files["Insta360-Research/DAP-weights/model.pth"] = published.read_bytes()
+    return hub
+
+
+def begin_download(window, dialog, settle):
+    dialog.choose("dap")
+    dialog.download.click()
+    settle(window)
+    return dialog.findChild(QMessageBox, "download")
+
+
+def test_published_weights_are_downloaded_after_a_question(window, settle, offered):
+    dialog = opened(window, settle)
+    assert not dialog.download.isEnabled(), "no line is selected"
+    dialog.choose("pano-s")
+    assert not dialog.download.isEnabled(), "it comes with the program"
+    question = begin_download(window, dialog, settle)
+    assert find_model("dap").licence in question.text()
+    assert "MB" in question.text()
+    answer(dialog, "download", "Cancel")
+    settle(window)
+    assert offered.gotten() == [], "nothing is fetched without a yes"
+    begin_download(window, dialog, settle)
+    answer(dialog, "download", "Yes, download")
+    settle(window)
+    assert "added" in row_of(dialog, "dap")
+    assert window.settings[LICENCES] == ("dap",), "it was accepted and is not asked again"
+    assert not dialog.download.isEnabled()
+
+
+def test_a_download_is_cancelled_and_goes_on_where_it_was(window, settle, qtbot, offered):
+    dialog = opened(window, settle)
+    offered.stalls = 200_000
+    begin_download(window, dialog, settle)
+    answer(dialog, "download", "Yes, download")
+    qtbot.waitUntil(offered.silent.is_set)
+    dialog.cancel.click()
+    settle(window)
+    assert "missing" in row_of(dialog, "dap")
+    offered.release()
+    question = begin_download(window, dialog, settle)
+    assert "are here already" in question.text()
+    answer(dialog, "download", "Yes, download")
+    settle(window)
+    assert "added" in row_of(dialog, "dap")
+    assert offered.gotten()[-1] > 0
+
+
+def test_without_a_server_there_is_a_sentence(window, settle, offered):
+    offered.refusal = 404, "EntryNotFound"
+    dialog = opened(window, settle)
+    dialog.choose("dap")
+    dialog.download.click()
+    settle(window)
+    assert dialog.findChild(QMessageBox, "download") is None
+    assert dialog.messages.text.startswith("Expected")
 
 
 def test_the_folder_can_be_another_one(window, settle, published, tmp_path):
