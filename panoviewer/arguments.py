@@ -14,7 +14,7 @@ from core.cloud import FRAME_NAMES, MIN_VOXEL
 from core.errors import OutOfSpace, PanoError
 from core.geometry.fisheye import DualFisheye
 from core.mesh import DEFAULT_MESH, MIN_TEXTURE, MIN_TRIANGLES
-from core.models import DEFAULT_MODEL, DEVICES, MODELS, SIZES
+from core.models import BACKENDS, DEFAULT_MODEL, DEVICES, MODELS, SIZES
 from core.models.base import Task
 from core.prediction import CAMERA_HEIGHTS
 from panoviewer.benches.groups import GROUPS
@@ -276,6 +276,12 @@ def _add_model(parser: Parser) -> None:
         "--model", default=DEFAULT_MODEL, metavar="NAME|DIR", help=f"{names}, or a folder or .safetensors file"
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU when there is one")
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="what computes: auto takes what is faster; onnxruntime needs what 'panoviewer models export' writes",
+    )
 
 
 def bench_parser() -> Parser:
@@ -287,7 +293,7 @@ def bench_parser() -> Parser:
         epilog="groups:\n" + "\n".join(f"  {group.name:<10} {group.title}" for group in GROUPS) + f"\n\n{EXIT_CODES}",
     )
     parser.add_argument(
-        "groups", nargs="*", type=_group, metavar="GROUP", help=f"one or more of {names}; all of them when left out"
+        "groups", nargs="*", type=_group, metavar="GROUP", help=f"one or more of {names}; all but models when left out"
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument(

@@ -13,7 +13,7 @@ from core.export.results import NOTHING_THERE, ResultOptions, why_unfinished, wr
 from core.io.atomic import check_folder, make_folder
 from core.io.folder import foreign_kind, is_beside_a_photo, is_panorama, list_panoramas
 from core.io.images import read_panorama
-from core.models import load_model
+from core.models import Backend, load_model
 from core.models.base import PanoramaModel
 from core.models.levelled import predict_panorama
 from panoviewer.arguments import BAD, exit_code
@@ -154,6 +154,7 @@ def run_batch(
     outcome: Outcome,
     *,
     device: str,
+    backend: Backend,
     resume: bool,
     console: Console,
     describe: Callable[[Exception], str],
@@ -165,6 +166,7 @@ def run_batch(
         options: What is wanted of each.
         outcome: Counts what becomes of them.
         device: Where the model runs; see `core.models.load_model`.
+        backend: What computes; likewise.
         resume: Leave out pictures whose results are complete.
         console: Hears of every event.
         describe: Makes a sentence of an error of any kind.
@@ -196,7 +198,7 @@ def run_batch(
             make_folder(item.target.parent)
             check_folder(item.target.parent)
             if model is None:
-                model = load_model(options.model, device=device)
+                model = load_model(options.model, device=device, backend=backend)
             started = time.perf_counter()
             prediction = predict_panorama(
                 model,

@@ -19,7 +19,7 @@ def bench(argv: Sequence[str]) -> int:
     """``panoviewer bench``; returns the exit code."""
     args = bench_parser().parse_args(argv)
     plan = Plan(args.width, args.repeats)
-    chosen = [group for group in GROUPS if not args.groups or group.name in args.groups]
+    chosen = [group for group in GROUPS if (group.name in args.groups if args.groups else not group.on_request)]
     facts = machine_facts()
     if not args.json:
         sys.stdout.write(_head(facts, plan))
@@ -49,7 +49,7 @@ def _head(facts: dict[str, Any], plan: Plan) -> str:
     gpus = "; ".join(facts["gpus"]) or "none"
     lines = [
         f"{facts['date']}, PanoViewer {facts['panoviewer']}, Python {facts['python']}, {facts['system']}",
-        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_free']} free, GPU: {gpus} (not used here)",
+        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_free']} free, GPU: {gpus} (used for networks alone)",
         packages,
         f"Medians of {plan.repeats} after one for warming up, on a panorama {plan.size} unless said.",
     ]

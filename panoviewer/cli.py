@@ -143,7 +143,16 @@ def _predict_all(
     options = ResultOptions(
         args.model, tasks, args.size, args.formats, args.assume, args.camera_height, args.normals_axes
     )
-    run_batch(batch, options, outcome, device=args.device, resume=args.resume, console=console, describe=describe)
+    run_batch(
+        batch,
+        options,
+        outcome,
+        device=args.device,
+        backend=args.backend,
+        resume=args.resume,
+        console=console,
+        describe=describe,
+    )
 
 
 def _cloud(argv: Sequence[str]) -> int:

@@ -152,7 +152,7 @@ class _Model:
 
     def get(self) -> PanoramaModel:
         if self._model is None:
-            self._model = load_model(self._args.model, device=self._args.device)
+            self._model = load_model(self._args.model, device=self._args.device, backend=self._args.backend)
         return self._model
 
 

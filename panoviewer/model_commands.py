@@ -1,4 +1,4 @@
-"""The commands that keep the catalogue's weights: list, pull, add, verify, convert, remove, settings, run."""
+"""The commands that keep the catalogue's weights: list, pull, add, verify, convert, remove, settings, run, export."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from core.io.atomic import atomic_file, prepare_file
 from core.io.images import read_panorama, read_picture
+from core.io.memory import format_bytes
 from core.models import DEVICES, SEGMENTERS, load_model, load_segmenter, models_folder, weights_file
 from core.models.base import RawClickModel, RawModel
 from core.models.facts import catalogue_facts
+from core.models.onnx_export import export_onnx
 from core.models.places import read_places, write_places
 from core.models.store import add_model, addable_models, convert_model, remove_model, verify_model
 from panoviewer.annotation_arguments import numbers
@@ -36,7 +38,9 @@ _EPILOG = """commands:
   panoviewer models settings [--folder DIR]    where added weights lie, and from where they are fetched
   panoviewer models run NAME IMAGE --raw -o OUT.npz
                                                the network's own outputs, for comparisons; a network of clicks also
-                                               takes --point X,Y, --negative-point X,Y and --box X0,Y0,X1,Y1"""
+                                               takes --point X,Y, --negative-point X,Y and --box X0,Y0,X1,Y1
+  panoviewer models export NAME --to onnx [-o DIR|FILE]
+                                               the network for onnxruntime and other programs"""
 
 _NOT_PUBLISHED = "The model {} has no published outputs to compare with; use 'panoviewer {}'."
 
@@ -54,6 +58,7 @@ def models(argv: Sequence[str]) -> int:
         "remove": (_remove_parser, _remove),
         "settings": (_settings_parser, _settings),
         "run": (_run_parser, _run),
+        "export": (_export_parser, _export),
     }
     if argv and argv[0] in commands:
         grammar, command = commands[argv[0]]
@@ -174,6 +179,21 @@ def _pixel_box(text: str) -> list[float]:
     if not (x0 < x1 and y0 < y1):
         raise argparse.ArgumentTypeError(f"expected a box with X0 < X1 and Y0 < Y1, got '{text}'")
     return [x0, y0, x1, y1]
+
+
+def _export_parser() -> Parser:
+    parser = Parser(
+        "panoviewer models export",
+        description="Write a network as ONNX graphs, with the file of weights that they read their numbers from beside "
+        "them. Left beside added weights, a graph is what '--backend onnxruntime' runs.",
+    )
+    parser.add_argument("name", metavar="NAME", help="the model; or a folder or .safetensors file")
+    parser.add_argument("--to", choices=("onnx",), required=True, help="the format")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR|FILE", help="a folder or a .onnx file; default: beside added weights"
+    )
+    add_debug(parser)
+    return parser
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -305,3 +325,9 @@ def _raw_clicked(args: argparse.Namespace, points: list[tuple[float, float, bool
         None if args.box is None else np.array(args.box, np.float32),
         progress=console.progress(args.image),
     )
+
+
+def _export(args: argparse.Namespace) -> int:
+    with Console() as console:
+        written = export_onnx(args.name, args.output, progress=console.progress(Path(args.name)))
+    return _say("\n".join(f"{path} ({format_bytes(path.stat().st_size)})" for path in written))

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from core.errors import PanoError
 from core.io.atomic import atomic_file
-from core.models.networks.pano_s import PanoSOutput
-from core.models.networks.sphere_layers import rotary_angles
+from core.models.networks.graphs import pano_s_graph
+from core.models.onnx_export import write_graph
 from core.models.pano_s import MAX_BYTES, NAME, PanoSConfig
-from core.models.runners import DIGEST_KEY
-from core.models.weights import data_offset, header_digest, load_strictly
+from core.models.weights import header_digest, load_strictly
 from training.checkpoint import load_checkpoint
 from training.model_card import describe_run, read_card, write_card
 from training.worlds.classes import CLASS_NAMES
@@ -54,7 +49,7 @@ def export_model(checkpoint: Path, out: Path, *, onnx: bool = False, other_runs:
     graph = weights.with_suffix(".onnx")
     written = [weights]
     if onnx:
-        written.append(write_graph(network, config, weights))
+        written.append(write_graph(pano_s_graph(network, config.height), weights))
     elif graph.is_file() and header_digest(weights).encode() not in graph.read_bytes():
         graph.unlink()
     card_file = out / f"{STEM}.json"
@@ -127,68 +122,3 @@ def write_weights(network: nn.Module, config: Described, path: Path) -> Path:
         stream.write(packed)
     load_strictly(config.build(), path, max_bytes=MAX_BYTES)
     return path
-
-
-def write_graph(network: PanoSNet, config: PanoSConfig, weights: Path) -> Path:
-    """Write the ONNX graph of a network, its numbers being those in the safetensors file beside it.
-
-    The format lets a tensor lie at an offset of another file (ONNX, docs/ExternalData.md), so nothing is stored twice.
-    Nothing is folded here, or a graph would hold numbers of its own; ONNX Runtime folds when it opens the file.
-
-    Returns:
-        The file, named like the weights.
-
-    Raises:
-        ExportError: The file cannot be written.
-    """
-    import onnx
-
-    graph = _trace(network, config.height)
-    for node in graph.graph.node:
-        # Where in our source a node comes from would be most of the file.
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    graph.graph.ClearField("value_info")
-    start = data_offset(weights)
-    with weights.open("rb") as stream:
-        places = json.loads(stream.read(start)[8:])
-    for tensor in graph.graph.initializer:
-        if tensor.name not in places:
-            continue
-        begin, end = places[tensor.name]["data_offsets"]
-        tensor.ClearField("raw_data")
-        tensor.data_location = onnx.TensorProto.EXTERNAL
-        for key, value in (("location", weights.name), ("offset", start + begin), ("length", end - begin)):
-            tensor.external_data.add(key=key, value=str(value))
-    graph.metadata_props.add(key=DIGEST_KEY, value=header_digest(weights))
-    path = weights.with_suffix(".onnx")
-    with atomic_file(path) as stream:
-        stream.write(graph.SerializeToString(deterministic=True))
-    return path
-
-
-def _trace(network: PanoSNet, height: int) -> Any:  # noqa: ANN401 - onnx has no types
-    """The network as an ONNX model for one picture."""
-    # The tracer must neither find real angles in the cache nor leave its symbolic ones there.
-    rotary_angles.cache_clear()
-    exporter_log = logging.getLogger("torch.onnx")
-    level = exporter_log.level
-    exporter_log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                network.eval(),
-                (torch.zeros(1, 3, height, 2 * height),),
-                dynamo=True,
-                verbose=False,
-                optimize=False,
-                input_names=["rgb"],
-                output_names=list(PanoSOutput._fields),
-            )
-    finally:
-        exporter_log.setLevel(level)
-        rotary_angles.cache_clear()
-    if program is None:
-        raise RuntimeError("the exporter returned no program")
-    return program.model_proto

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 
+Backend = Literal["auto", "torch", "onnxruntime"]
+BACKENDS: tuple[Backend, ...] = ("auto", "torch", "onnxruntime")
+"""What computes; "auto" takes what is faster on the device that is used."""
+
 Size = Literal["full", "native"]
 SIZES: tuple[Size, ...] = ("full", "native")
 """Of a prediction: the photograph's, or the one at which the model works."""
@@ -63,6 +67,7 @@ class ModelSpec:
         peak_bytes: Memory that one prediction took on a CPU; 0 when not known.
         view_sizes: Pixels along each side of a click network's views that there are to choose from, its own first; the
             class then takes ``view_size=``. Empty where there is no choice.
+        backends: What can run it; with more than torch, its class takes ``backend=``, too.
     """
 
     name: str
@@ -80,6 +85,7 @@ class ModelSpec:
     operations: float = 0.0
     peak_bytes: int = 0
     view_sizes: tuple[int, ...] = ()
+    backends: tuple[Backend, ...] = ("torch",)
 
     @property
     def is_bundled(self) -> bool:
@@ -98,6 +104,7 @@ MODELS: tuple[ModelSpec, ...] = (
         licence="Apache-2.0",
         parameters=3_703_557,
         operations=2 * 9.35e9,
+        backends=("torch", "onnxruntime"),
     ),
     ModelSpec(
         "dap",
@@ -112,6 +119,7 @@ MODELS: tuple[ModelSpec, ...] = (
         asks=True,
         parameters=365_050_242,
         operations=2 * 2.544e12,
+        backends=("torch", "onnxruntime"),
     ),
     *(
         ModelSpec(
@@ -226,17 +234,22 @@ def weights_file(spec: ModelSpec) -> Path:
     return (spec.folder or own) / spec.weights
 
 
-def load_model(name: str, *, device: str = "auto") -> PanoramaModel:
+def load_model(name: str, *, device: str = "auto", backend: Backend = "auto") -> PanoramaModel:
     """A model, ready to predict.
 
     Args:
         name: As for `find_model`.
         device: One of `DEVICES`; "auto" takes a GPU when there is one.
+        backend: One of `BACKENDS`; onnxruntime needs the graph that `core.models.onnx_export` writes.
 
     Raises:
-        ModelUnavailable: There is no such model, its weights are missing or broken, or there is no such device.
+        ModelUnavailable: There is no such model, its weights are missing or broken, there is no such device, or the
+            model does not run on that backend.
     """
-    return cast(PanoramaModel, _load(find_model(name), device))
+    spec = find_model(name)
+    if backend not in ("auto", *spec.backends):
+        raise ModelUnavailable(f"The model {name} runs on {' or '.join(spec.backends)}, got the backend {backend}.")
+    return cast(PanoramaModel, _load(spec, device, backend))
 
 
 def load_segmenter(name: str, *, device: str = "auto", view_size: int | None = None) -> ClickNetwork:
@@ -259,9 +272,11 @@ def load_segmenter(name: str, *, device: str = "auto", view_size: int | None = N
     return cast("ClickNetwork", _load(spec, device, view_size=view_size))
 
 
-def _load(spec: ModelSpec, device: str, **options: int) -> object:
+def _load(spec: ModelSpec, device: str, backend: Backend = "auto", **options: object) -> object:
     if device not in DEVICES:
         raise ModelUnavailable(f"Expected one of the devices {', '.join(DEVICES)}, got {device}.")
     module, _, entry = spec.entry.partition(":")
     model = getattr(import_module(module), entry)
+    if len(spec.backends) > 1:
+        options["backend"] = backend
     return model(*[] if spec.folder is None else [weights_file(spec)], device=device, **options)

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from core.errors import ModelUnavailable
 from core.geometry.warp import resize_erp
-from core.models import find_model, weights_file
-from core.models.devices import pick_device
+from core.models import Backend, find_model, weights_file
 from core.models.half_turn import without_seam
-from core.models.runners import TorchRunner, batch_of, watched
+from core.models.runners import Runner, batch_of, pick_runner
 from core.panorama import check_full_sphere
 from core.prediction import Prediction
 from core.progress import Progress, silent, stage
@@ -61,12 +60,13 @@ class Dap:
     Args:
         weights: A safetensors file as `core.models.store` writes it; the added one when left out.
         device: "auto", "cpu", "cuda" or another torch device.
+        backend: One of `core.models.BACKENDS`.
 
     Raises:
         ModelUnavailable: The weights are missing, broken or of another network, or the device cannot be used.
     """
 
-    def __init__(self, weights: Path | None = None, *, device: str = "auto") -> None:
+    def __init__(self, weights: Path | None = None, *, device: str = "auto", backend: Backend = "auto") -> None:
         path = weights or weights_file(find_model(NAME))
         if weights is None and not path.is_file():
             raise ModelUnavailable(
@@ -74,7 +74,7 @@ class Dap:
                 f"'panoviewer models add model.pth --as {NAME}', which puts it here: {path}"
             )
         self._name = NAME if weights is None else f"{NAME} ({weights.name})"
-        self._runner: TorchRunner[DapNet] = TorchRunner(_build, path, device=pick_device(device), exact=True)
+        self._runner: Runner = pick_runner(_build, path, device=device, backend=backend, exact=True, faster="torch")
 
     @property
     def device(self) -> str:
@@ -102,7 +102,7 @@ class Dap:
                 f"Expected a picture whose sides are multiples of 16, other than 80 x 160 and 464 x 928 where the "
                 f"published code confuses its patches, got {height} x {width} (height x width); resize it."
             )
-        with watched(self._runner.network.steps(), progress):
+        with self._runner.watched(progress):
             depth, far = self._runner.run(batch_of(rgb))
         return {"pred_depth": depth[0, 0], "pred_mask": far[0, 0]}
 

@@ -7,12 +7,11 @@ however the photograph was rolled, and what it says is turned back.
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +20,8 @@ from core.errors import ModelUnavailable
 from core.geometry.normals import facing_camera, unit
 from core.geometry.sphere import erp_angles, erp_local_frames, erp_rays, solid_angle
 from core.geometry.warp import resize_erp
-from core.models import find_model, weights_file
-from core.models.devices import pick_device
-from core.models.runners import Maps, OnnxRunner, Runner, TorchRunner
+from core.models import Backend, find_model, weights_file
+from core.models.runners import Maps, Runner, pick_runner
 from core.models.weights import check_finite, read_metadata
 from core.panorama import check_full_sphere
 from core.prediction import Prediction
@@ -31,8 +29,6 @@ from core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from core.models.networks.pano_s import PanoSNet
-
-_log = logging.getLogger(__name__)
 
 NAME = "pano-s"
 MAX_BYTES = 20_000_000
@@ -133,7 +129,7 @@ class PanoS:
         weights: A safetensors file; the bundled one when left out. A graph of the same name ending in .onnx is used
             on the CPU, where ONNX Runtime is faster and spares the import of torch.
         device: "auto", "cpu", "cuda" or another torch device.
-        backend: "auto" takes the faster that is there.
+        backend: One of `core.models.BACKENDS`; "auto" takes the faster that is there.
 
     Raises:
         ModelUnavailable: The weights are missing, broken or of another network, or the device cannot be used.
@@ -144,7 +140,7 @@ class PanoS:
         weights: Path | None = None,
         *,
         device: str = "auto",
-        backend: Literal["auto", "torch", "onnx"] = "auto",
+        backend: Backend = "auto",
     ) -> None:
         path = weights or weights_file(find_model(NAME))
         try:
@@ -157,7 +153,9 @@ class PanoS:
         if weights is not None:
             self._name = f"{NAME} ({weights.name})"
             check_finite(path, max_bytes=MAX_BYTES)
-        self._runner = _make_runner(self.config, path, device, backend)
+        self._runner: Runner = pick_runner(
+            self.config.build, path, device=device, backend=backend, faster="onnxruntime"
+        )
 
     @property
     def device(self) -> str:
@@ -220,23 +218,6 @@ class PanoS:
             seconds=time.perf_counter() - started,
             native_size=(self.config.height, 2 * self.config.height),
         )
-
-
-def _make_runner(config: PanoSConfig, weights: Path, device: str, backend: str) -> Runner:
-    if backend not in ("auto", "torch", "onnx"):
-        raise ValueError(f"backend must be auto, torch or onnx, got {backend}")
-    graph = weights.with_suffix(".onnx")
-    if backend == "onnx":
-        if device not in ("auto", "cpu"):
-            raise ValueError(f"the onnx backend runs on the CPU, got device {device}")
-        return OnnxRunner(graph, weights)
-    device = pick_device(device)
-    if backend == "auto" and device == "cpu" and graph.is_file():
-        try:
-            return OnnxRunner(graph, weights)
-        except ModelUnavailable as error:
-            _log.warning("%s PyTorch is used instead.", error)
-    return TorchRunner(config.build, weights, device=device)
 
 
 def turn_to_own_heading(rgb: NDArray[np.uint8], height: int) -> tuple[NDArray[np.uint8], float]:

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelUnavailable
-from core.models.devices import inference_on
+from core.models import BACKENDS, Backend
+from core.models.devices import inference_on, pick_device
 from core.models.weights import header_digest, load_strictly
-from core.progress import Progress
+from core.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_log = logging.getLogger(__name__)
+
 Network = TypeVar("Network", bound="nn.Module")
 Maps = tuple[NDArray[np.float32], ...]
+_POLL_S = 0.1
+"""How often somebody is asked whether a graph is to run on; nothing is known of how far it is."""
+GRAPH_SUFFIX = ".onnx"
 DIGEST_KEY = "weights_header_sha256"
 """Where a graph says which file of weights it reads its numbers from."""
+
+
+def graph_file(place: Path, part: str) -> Path:
+    """The file of one part of a network, beside weights or another file of its name.
+
+    Args:
+        place: Any file of that name.
+        part: Which of several; empty for a network of one.
+    """
+    return place.with_name(f"{place.stem}_{part}{GRAPH_SUFFIX}" if part else f"{place.stem}{GRAPH_SUFFIX}")
 
 
 class Runner(Protocol):
@@ -41,6 +60,10 @@ class Runner(Protocol):
         Raises:
             ModelUnavailable: The device ran out of memory.
         """
+        ...
+
+    def watched(self, progress: Progress) -> AbstractContextManager[None]:
+        """Within, `progress` is called during a run, and may raise `Cancelled`."""
         ...
 
 
@@ -85,6 +108,10 @@ class TorchRunner(Generic[Network]):
             outputs: tuple[Tensor, ...] = (ask or self.network)(pictures)
             self.device = str(outputs[0].device)
             return tuple(output.float().cpu().numpy() for output in outputs)
+
+    def watched(self, progress: Progress) -> AbstractContextManager[None]:
+        """See `Runner`; for networks that say what their `steps` are."""
+        return watched(cast(Any, self.network).steps(), progress)
 
 
 @contextmanager
@@ -132,7 +159,8 @@ def exactly() -> Iterator[None]:
 class OnnxRunner:
     """Runs a graph whose numbers lie in the safetensors file beside it; a batch of one, on the CPU.
 
-    Needs no torch, whose import takes longer than the network runs.
+    Needs no torch, whose import takes longer than a small network runs. Takes as many threads as torch would: what
+    OMP_NUM_THREADS says, else all cores.
 
     Args:
         graph: The ONNX file, in the folder of the weights that it names.
@@ -146,25 +174,142 @@ class OnnxRunner:
     batch = 1
 
     def __init__(self, graph: Path, weights: Path) -> None:
-        import onnxruntime
-
-        digest = header_digest(weights)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        try:
-            self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's own exceptions share no base class
-            raise ModelUnavailable(
-                f"Expected an ONNX graph beside its weights, got {type(error).__name__}; install it again: {graph}"
-            ) from error
-        if self._session.get_modelmeta().custom_metadata_map.get(DIGEST_KEY) != digest:
-            raise ModelUnavailable(
-                f"Expected an ONNX graph made for these weights, got one for others; export both again: {graph}"
-            )
+        self._session: Any = open_graph(graph, weights)
         self._input: str = self._session.get_inputs()[0].name
+        self._progress: Progress = silent
 
     def run(self, batch: NDArray[np.float32]) -> Maps:
         """See `Runner`."""
         if len(batch) != 1:
             raise ValueError(f"the graph takes one picture at a time, got {len(batch)}")
-        return tuple(self._session.run(None, {self._input: np.ascontiguousarray(batch)}))
+        return run_graph(self._session, {self._input: np.ascontiguousarray(batch)}, self._progress)
+
+    @contextmanager
+    def watched(self, progress: Progress) -> Iterator[None]:
+        """See `Runner`; how far a graph is, it does not tell."""
+        progress(0, 1)
+        self._progress = progress
+        try:
+            yield
+        finally:
+            self._progress = silent
+        progress(1, 1)
+
+
+def open_graph(graph: Path, weights: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    """A session of onnxruntime for a batch of one.
+
+    Args:
+        graph: The ONNX file, in the folder of the weights that it names.
+        weights: The safetensors file.
+
+    Raises:
+        ModelUnavailable: One of the files is missing or broken, or the graph was made for other weights.
+    """
+    import onnxruntime
+
+    digest = header_digest(weights)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # One more, because a run that is waited for is not done by the thread that waits.
+    options.intra_op_num_threads = _threads() + 1
+    # Otherwise it is not known when the graph is opened that it is one, and less is folded.
+    options.add_free_dimension_override_by_name("batch", 1)
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's own exceptions share no base class
+        raise ModelUnavailable(
+            f"Expected an ONNX graph beside its weights, got {type(error).__name__}; install it again: {graph}"
+        ) from error
+    if session.get_modelmeta().custom_metadata_map.get(DIGEST_KEY) != digest:
+        raise ModelUnavailable(
+            f"Expected an ONNX graph made for these weights, got one for others; export both again: {graph}"
+        )
+    return session
+
+
+def run_graph(session: Any, given: dict[str, NDArray[Any]], progress: Progress = silent) -> Maps:  # noqa: ANN401
+    """The outputs of a session in their order.
+
+    Args:
+        session: Of `open_graph`.
+        given: Inputs by name.
+        progress: Called every now and then without knowing how far it is; may raise `Cancelled`, which ends the run.
+
+    Raises:
+        ModelUnavailable: The runtime could not do it, for want of memory for instance.
+    """
+    import onnxruntime
+
+    ended = threading.Event()
+    answers: list[NDArray[np.float32]] = []
+    failures: list[str] = []
+    options = onnxruntime.RunOptions()
+
+    def end(outputs: Sequence[NDArray[np.float32]], _: object, failure: str) -> None:
+        answers.extend(outputs)
+        failures.append(failure)
+        ended.set()
+
+    session.run_async(None, given, end, None, options)
+    try:
+        while not ended.wait(_POLL_S):
+            progress(0, 1)
+    except BaseException:
+        options.terminate = True
+        ended.wait()
+        raise
+    if failures[0]:
+        raise ModelUnavailable(f"ONNX Runtime could not run the graph ({failures[0].splitlines()[0]}).")
+    return tuple(answers)
+
+
+def pick_runner(
+    build: Callable[[], Network],
+    weights: Path,
+    *,
+    device: str,
+    backend: Backend = "auto",
+    exact: bool = False,
+    faster: Backend,
+) -> TorchRunner[Network] | OnnxRunner:
+    """The way to run a network that was asked for.
+
+    Args:
+        build: Makes the network with arbitrary weights.
+        weights: The safetensors file with its numbers; its graph lies beside it.
+        device: "auto", "cpu", "cuda" or another torch device.
+        backend: "auto" takes the faster one, if it can be used.
+        exact: As for `TorchRunner`.
+        faster: Which it is on a CPU.
+
+    Raises:
+        ModelUnavailable: As for both; or there is no graph, or another device was asked for than it runs on.
+        ValueError: There is no such backend.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend}")
+    graph = graph_file(weights, "")
+    if backend == "onnxruntime":
+        if device not in ("auto", "cpu"):
+            raise ModelUnavailable(f"The backend onnxruntime runs on the CPU, got device {device}; choose cpu or auto.")
+        if not graph.is_file():
+            raise ModelUnavailable(
+                "Expected an ONNX graph beside the weights, got none; write it with 'panoviewer models export', "
+                f"or choose the backend torch: {graph}"
+            )
+        return OnnxRunner(graph, weights)
+    device = pick_device(device)
+    if backend == "auto" and faster == "onnxruntime" and device == "cpu" and graph.is_file():
+        try:
+            return OnnxRunner(graph, weights)
+        except ModelUnavailable as error:
+            _log.warning("%s PyTorch is used instead.", error)
+    return TorchRunner(build, weights, device=device, exact=exact)
+
+
+def _threads() -> int:
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

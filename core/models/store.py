@@ -20,6 +20,7 @@ from core.models import ModelSpec, weights_file
 from core.models.checkpoints import converted, open_checkpoint
 from core.models.layouts import Layout
 from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES, WEIGHTS_SUFFIX
+from core.models.runners import graph_file
 from core.models.weights import check_size, write_tensors
 from core.progress import Progress, silent, stage
 
@@ -147,10 +148,10 @@ def _convert(path: Path, target: Path | None, *, name: str | None, origin: Origi
 
 
 def remove_model(name: str) -> int:
-    """Delete added weights and their card.
+    """Delete added weights, their card, and the graphs that read them.
 
     Returns:
-        The bytes that became free.
+        The bytes of the weights, which became free.
 
     Raises:
         ModelUnavailable: They were never added, or come with the program.
@@ -159,7 +160,8 @@ def remove_model(name: str) -> int:
     spec = find_addable(name)
     target = weights_file(spec)
     size = check_size(target, max_bytes=1 << 62)
-    for path in (target, card_file(spec)):
+    graphs = (graph_file(target, ""), *sorted(target.parent.glob(graph_file(target, "*").name)))
+    for path in (target, card_file(spec), *graphs):
         with export_errors(path):
             path.unlink(missing_ok=True)
     return size

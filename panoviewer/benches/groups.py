@@ -16,11 +16,13 @@ class Group:
         name: On the command line.
         title: Above the table.
         module: Whose function `measure` yields the rows; imported when it is wanted.
+        on_request: True when it takes too long to be measured unless it is asked for.
     """
 
     name: str
     title: str
     module: str
+    on_request: bool = False
 
     def load(self) -> Measure:
         """The function that yields the rows."""
@@ -33,4 +35,5 @@ GROUPS = (
     Group("geometry", "Panoramas, views, depth and clouds", "panoviewer.benches.geometry"),
     Group("growth", "From 2K to 16K", "panoviewer.benches.growth"),
     Group("opening", "Until a picture is seen", "panoviewer.benches.opening"),
+    Group("models", "Networks, with random weights", "panoviewer.benches.models", on_request=True),
 )

@@ -78,6 +78,8 @@ def _goal(row: Row) -> str:
         return ""
     if row.goal.kind is GoalKind.AT_MOST:
         return f"<= {_amount(row.goal.limit, row.unit)}"
+    if row.goal.kind is GoalKind.AT_LEAST:
+        return f">= {_amount(row.goal.limit, row.unit)}"
     if row.goal.kind is GoalKind.TIMES_AT_MOST:
         return f"<= {row.goal.limit:g} x"
     return f">= {row.goal.limit:g} x faster"

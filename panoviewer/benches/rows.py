@@ -28,6 +28,9 @@ class GoalKind(StrEnum):
     AT_MOST = "at most"
     """The value itself."""
 
+    AT_LEAST = "at least"
+    """The value itself."""
+
     TIMES_AT_MOST = "times at most"
     """The value over the other way's."""
 
@@ -51,6 +54,11 @@ class Goal:
 def at_most(limit: float) -> Goal:
     """A bound of the value itself."""
     return Goal(GoalKind.AT_MOST, limit)
+
+
+def at_least(limit: float) -> Goal:
+    """A bound of the value itself, from below."""
+    return Goal(GoalKind.AT_LEAST, limit)
 
 
 def times_at_most(factor: float) -> Goal:
@@ -128,6 +136,8 @@ class Row:
             return None
         if self.goal.kind is GoalKind.AT_MOST:
             return self.found.value <= self.goal.limit
+        if self.goal.kind is GoalKind.AT_LEAST:
+            return self.found.value >= self.goal.limit
         ratio = self.ratio
         if ratio is None:
             return None

@@ -35,10 +35,11 @@ def small_config():
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory):
     """Its weights, with a graph beside them."""
-    from training.export_model import write_graph
+    from core.models.networks.graphs import pano_s_graph
+    from core.models.onnx_export import write_graph
 
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    write_graph(write_random_weights(SMALL, path), SMALL, path)
+    write_graph(pano_s_graph(write_random_weights(SMALL, path), SMALL.height), path)
     return path
 
 

@@ -304,7 +304,7 @@ def test_progress_is_told_and_can_stop_the_work(small, painted_photo):
 
 def test_both_backends_say_the_same(small_weights, painted_photo):
     rgb = painted_photo(128, 256)
-    ours, theirs = (PanoS(small_weights, device="cpu", backend=name).predict(rgb) for name in ("torch", "onnx"))
+    ours, theirs = (PanoS(small_weights, device="cpu", backend=name).predict(rgb) for name in ("torch", "onnxruntime"))
     np.testing.assert_allclose(theirs.depth, ours.depth, rtol=1e-4)
     np.testing.assert_allclose(theirs.normals, ours.normals, atol=1e-4)
     assert (theirs.classes == ours.classes).mean() > 0.999
@@ -319,8 +319,14 @@ def test_the_faster_backend_is_taken_when_its_graph_is_there(small_weights, rand
 def test_an_unknown_backend_is_a_mistake_of_the_caller(small_weights):
     with pytest.raises(ValueError, match="backend"):
         PanoS(small_weights, backend="tensorrt")
-    with pytest.raises(ValueError, match="CPU"):
-        PanoS(small_weights, backend="onnx", device="cuda")
+
+
+def test_onnxruntime_runs_on_the_cpu_and_wants_a_graph(small_weights, random_weights):
+    with pytest.raises(ModelUnavailable, match="CPU"):
+        PanoS(small_weights, backend="onnxruntime", device="cuda")
+    with pytest.raises(ModelUnavailable, match="panoviewer models export") as error:
+        PanoS(random_weights, backend="onnxruntime")
+    assert str(error.value).endswith("random.onnx")
 
 
 def test_the_description_survives_the_file_of_weights(small_config):

@@ -96,7 +96,7 @@ def test_a_file_above_the_limit_is_not_opened(copy, small_config):
         load_strictly(small_config.build(), copy, max_bytes=1000)
 
 
-@pytest.mark.parametrize("backend", ["auto", "torch", "onnx"])
+@pytest.mark.parametrize("backend", ["auto", "torch", "onnxruntime"])
 @given(share=st.floats(0, 0.999))
 @settings(max_examples=15, deadline=None)
 def test_a_truncated_file_is_refused(small_weights, tmp_path_factory, backend, share):
@@ -157,16 +157,16 @@ def test_the_data_begin_where_the_format_says(copy):
 
 
 def test_a_graph_reads_the_numbers_of_the_file_beside_it(copy, painted_photo):
-    before = PanoS(copy, backend="onnx").read(painted_photo(64, 128)).camera_height
+    before = PanoS(copy, backend="onnxruntime").read(painted_photo(64, 128)).camera_height
     _rewrite(copy, lambda tensors: tensors["scene_numbers.bias"].add_(0.5))
-    after = PanoS(copy, backend="onnx").read(painted_photo(64, 128)).camera_height
+    after = PanoS(copy, backend="onnxruntime").read(painted_photo(64, 128)).camera_height
     assert after == pytest.approx(before * np.exp(0.5), rel=1e-4)
 
 
 def test_a_graph_for_other_weights_is_not_used(copy, caplog):
     _rewrite(copy, lambda tensors: tensors.update({"heads.bias": torch.zeros(9, dtype=torch.float64)}))
     with pytest.raises(ModelUnavailable, match="graph"):
-        PanoS(copy, backend="onnx")
+        PanoS(copy, backend="onnxruntime")
     assert type(PanoS(copy, device="cpu")._runner).__name__ == "TorchRunner"
     assert "PyTorch is used instead" in caplog.text
 
@@ -174,7 +174,7 @@ def test_a_graph_for_other_weights_is_not_used(copy, caplog):
 def test_a_broken_graph_is_not_used(copy, caplog):
     copy.with_suffix(".onnx").write_bytes(b"\x08\x01broken")
     with pytest.raises(ModelUnavailable, match="graph"):
-        PanoS(copy, backend="onnx")
+        PanoS(copy, backend="onnxruntime")
     assert type(PanoS(copy, device="cpu")._runner).__name__ == "TorchRunner"
     assert "PyTorch is used instead" in caplog.text
 

@@ -68,7 +68,7 @@ def prompt_maps(prompt: ClickPrompt, height: int, width: int, stride: int) -> Te
     places = grid_places(height, width, float(stride), prompt.points)
     away = places[None, None] - prompt.points[:, :, None]  # (b, n, cells, 2)
     square = (away * away).sum(dim=-1)
-    side = float(stride * max(height, width))
+    side = stride * max(height, width)
     channels = []
     for sign in (1, -1):
         nearest = _with_row(square.masked_fill(~_clicked(prompt, sign), FAR), FAR).amin(dim=1)

@@ -1,0 +1,102 @@
+"""Networks are measured one by one in processes of their own, with what they compute beside."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.export import Dim
+
+from core.models import find_model
+from core.models.networks.graphs import Graph
+from panoviewer.benches import models, network_run
+from panoviewer.benches.network_run import Task, answer
+from panoviewer.benches.networks import NETWORKS, Network, find_network
+from panoviewer.benches.report import table
+from panoviewer.benches.rows import Plan, Row, Unit, at_least, sample_of
+
+SIDE = 64
+
+
+def _graphs(network):
+    given = {"rgb": torch.zeros(2, SIDE)}
+    return [Graph("half", network, given, ("said",), {"rgb": {0: Dim("batch")}})]
+
+
+TINY = Network("tiny", "1 x 64", lambda: nn.Linear(SIDE, 32), _graphs, lambda _: {"rgb": [1, SIDE]}, peak_goal=1.0)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Measured in this process."""
+    monkeypatch.setattr(network_run, "find_network", lambda name: TINY)
+    monkeypatch.setattr(models, "_process", lambda task, threads: answer(task))
+    monkeypatch.setattr(network_run, "MATRIX", 64)
+
+
+def test_a_network_is_measured_on_both_backends_beside_the_rate_of_products(tiny):
+    told = []
+    rows = list(models.measure(Plan(repeats=2), told.append, networks=(TINY,)))
+    assert told == ["tiny: random weights and graphs", "tiny, 1 threads", "tiny, 2 threads"]
+    assert [row.unit for row in rows] == [Unit.SECONDS, Unit.SHARE, Unit.BYTES] * 2
+    seconds, share, peak = rows[:3]
+    assert seconds.task == "tiny half, 0.00 GFLOP"
+    assert seconds.other == "onnxruntime"
+    assert seconds.found.count == seconds.beside.count == 2
+    assert share.found.value > 0
+    assert share.goal is None, "goals are about large transformers"
+    assert peak.found.value > 1e7
+    assert peak.is_met is False
+    assert "NO" in table(rows)
+
+
+def test_without_the_packages_that_export_torch_is_measured_alone(tiny, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
+    rows = list(models.measure(Plan(repeats=1), lambda what: None, networks=(TINY,)))
+    assert all(row.beside is None for row in rows)
+    assert "onnxscript is not installed" in rows[0].note
+
+
+def test_precisions_of_a_gpu_are_measured_beside_float32(tiny, monkeypatch):
+    monkeypatch.setattr(models, "ON_GPU", {"torch": "float32", "bfloat16": "bfloat16"})
+    prepared = {"operations": {"half": 2e12}}
+    rows = list(models._gpu_rows(TINY, Task("run", "tiny", _prepared_folder()), prepared))
+    assert [row.task for row in rows] == [
+        "tiny half on the GPU, float32, 2.00 TFLOP",
+        "tiny: memory on the GPU, float32",
+        "tiny half on the GPU, bfloat16, 2.00 TFLOP",
+        "tiny: memory on the GPU, bfloat16",
+    ]
+    assert rows[2].beside == rows[0].found
+
+
+def _prepared_folder():
+    import tempfile
+
+    folder = tempfile.mkdtemp()
+    answer(Task("prepare", "tiny", folder))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["pano-s", "dap"])
+def test_operations_are_those_of_the_catalogue(name):
+    counted = sum(find_network(name).operations().values())
+    passes = 2
+    assert passes * counted == pytest.approx(find_model(name).operations, rel=0.02)
+
+
+def test_every_call_of_the_click_network_is_asked_and_counted():
+    counted = find_network("click-s").operations()
+    assert list(counted) == ["encoder", "decoder", "attention", "memory"]
+    assert all(math.isfinite(count) and count > 1e6 for count in counted.values())
+
+
+def test_goals_are_those_of_the_large_networks():
+    assert {network.name: network.peak_goal for network in NETWORKS if network.is_large} == {
+        "dap": 2.2e9,
+        "mtpano": 3.2e9,
+    }
+    row = Row("x", "", 1, Unit.SHARE, sample_of([0.6]), goal=at_least(0.55))
+    assert row.is_met
+    assert ">= 55%" in table([row])
+    assert not Row("x", "", 1, Unit.SHARE, sample_of([0.5]), goal=at_least(0.55)).is_met
