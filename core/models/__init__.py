@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from core.errors import ModelUnavailable
 from core.models.base import PanoramaModel, Task
 from core.models.own import find_own_model, is_place
+from core.models.perspective_folder import find_folder, read_folder
 from core.models.places import default_folder, read_places
 
 if TYPE_CHECKING:
@@ -197,13 +198,15 @@ def find_model(name: str) -> ModelSpec:
     """The line of the catalogue with a name, or one for a model that the user brings.
 
     Args:
-        name: One of the catalogue; or a folder or safetensors file as `core.models.own` describes it.
+        name: One of the catalogue; a folder or safetensors file as `core.models.own` describes it; or a folder or hub
+            name of a perspective network as `core.models.perspective_folder` does.
 
     Raises:
         ModelUnavailable: There is no such model; names those that there are.
     """
     if all(spec.name != name for spec in MODELS) and is_place(name):
-        return find_own_model(Path(name), MODELS)
+        folder = find_folder(name)
+        return find_own_model(Path(name), MODELS) if folder is None else read_folder(folder).spec()
     return _find(name, MODELS)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import ModelUnavailable
+from core.models.perspective_folder import is_hub_name
 
 if TYPE_CHECKING:
     from core.models import ModelSpec
@@ -70,6 +71,8 @@ def _weights(place: Path, known: Sequence[ModelSpec]) -> Path:
         return place
     names = ", ".join(spec.name for spec in known)
     got = "another file" if is_there else "nothing"
+    if not is_there and is_hub_name(str(place)):
+        got = f"nothing there nor in the cache of the hub's tools, where 'hf download {place}' puts it"
     raise ModelUnavailable(
         f"Expected one of the models {names}, a folder or a {WEIGHTS_SUFFIX} file, got {got}: {place}"
     )
