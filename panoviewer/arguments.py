@@ -273,7 +273,10 @@ def convert_parser() -> Parser:
 def _add_model(parser: Parser) -> None:
     names = ", ".join(spec.name for spec in MODELS)
     parser.add_argument(
-        "--model", default=DEFAULT_MODEL, metavar="NAME|DIR", help=f"{names}, or a folder or .safetensors file"
+        "--model",
+        default=DEFAULT_MODEL,
+        metavar="NAME|DIR",
+        help=f"{names}; a folder or .safetensors file; or a perspective network's folder or hub name",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU when there is one")
     parser.add_argument(
