@@ -217,6 +217,10 @@ class AnnotationDesk(QObject):
                 self._toolbox.tool.begin()
                 self._show_tool()
 
+    def put_off_closing(self, then: Callable[[], object]) -> bool:
+        """Whether the window cannot be closed yet; `then` is called when it can. See `Saving.put_off_closing`."""
+        return self.saving.put_off_closing(then)
+
     def finish(self) -> str:
         """The window is about to close: save everything. Returns a sentence when that is not possible."""
         self.flush()

@@ -150,6 +150,10 @@ class Jobs(QObject):
         """The running jobs that the user is told about, oldest first."""
         return [job for job in self._running if job.visible and self._wanted(job)]
 
+    def running(self, lane: Lane) -> list[Job]:
+        """The jobs of a lane that have not been done yet and are wanted, oldest first."""
+        return [job for job in self._running if job.lane is lane and self._wanted(job)]
+
     def runs(self, job: Job) -> bool:
         """Whether a job is still going on, and wanted."""
         return job in self._running and self._wanted(job)

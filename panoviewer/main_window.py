@@ -441,6 +441,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Save the annotations, remember where the window was and stop all work."""
+        if self.desk.put_off_closing(self.close):
+            event.ignore()
+            return
         problem = self.desk.finish()
         if problem:
             event.ignore()
@@ -472,6 +475,13 @@ class MainWindow(QMainWindow):
         self.progress_text.setText(describe(jobs[-1]) if jobs else "")
         self.actions_by_name["cancel"].setEnabled(bool(jobs))
 
-    def _in_background(self, work: Callable[[], NDArray[np.uint8]], done: Callable[[NDArray[np.uint8]], None]) -> None:
+    def _in_background(
+        self,
+        work: Callable[[], NDArray[np.uint8]],
+        done: Callable[[NDArray[np.uint8]], None],
+        failed: Callable[[], None],
+    ) -> None:
         # Whoever draws waits for its picture, whatever is open by then, before it draws the next one.
-        self.session.jobs.run("Drawing", lambda _progress: work(), done=done, visible=False, outlives=True)
+        self.session.jobs.run(
+            "Drawing", lambda _progress: work(), done=done, failed=lambda _error: failed(), visible=False, outlives=True
+        )

@@ -118,8 +118,17 @@ class Opening(QObject):
         self._refused = None
         self._settings.remember(path)
         self._fill_recent()
-        if path not in self._folder.files():
-            self._folder.set_files(_siblings(path))
+        if path in self._folder.files():
+            return
+
+        def show(paths: list[Path]) -> None:
+            self._folder.set_files(paths)
+            self._folder.set_current(path)
+
+        # A folder of a slow network takes its time.
+        self._session.jobs.run(
+            f"Listing {path.parent.name}", lambda _progress: _siblings(path), done=show, key="siblings", visible=False
+        )
 
     def _fill_recent(self) -> None:
         self.recent.clear()

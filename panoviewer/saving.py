@@ -22,6 +22,7 @@ from panoviewer.jobs import Jobs, Lane
 from panoviewer.scene_keeper import Opened, SceneKeeper
 
 MOST_PROBLEMS = 3
+_COPY, _STOPPED = "copy", "copy stopped"
 
 
 class Saving(QObject):
@@ -114,6 +115,28 @@ class Saving(QObject):
             self._begin(Scene(panorama))
         else:
             self._read(f"Reading the annotations of {path.name}", lambda: self._keeper.open(panorama))
+
+    def put_off_closing(self, then: Callable[[], object]) -> bool:
+        """Whether segments are being written into other pictures, which may take minutes and is no reason to freeze.
+
+        It is stopped after the picture at hand then, and `then` is called when that is done.
+        """
+        if not any(job.key in (_COPY, _STOPPED) for job in self._jobs.running(Lane.FILES)):
+            return False
+        self._jobs.cancel(_COPY)
+
+        def stopped(_nothing: None) -> None:
+            then()
+
+        self._jobs.run(
+            "Finishing a picture",
+            lambda _progress: None,
+            done=stopped,
+            lane=Lane.FILES,
+            key=_STOPPED,
+            outlives=True,
+        )
+        return True
 
     def finish(self) -> str:
         """Save everything and let go of all files before the program ends.
@@ -278,7 +301,7 @@ class Saving(QObject):
             self.copied.emit()
 
         self._jobs.run(
-            "Copying segments", copy, done=done, failed=self._fail, lane=Lane.FILES, key="copy", outlives=True
+            "Copying segments", copy, done=done, failed=self._fail, lane=Lane.FILES, key=_COPY, outlives=True
         )
 
     def look_at_disk(self) -> None:

@@ -20,8 +20,8 @@ COARSE = 3
 """While the view moves, every third pixel in each direction is computed."""
 MASK_BORDER = 2
 
-Background = Callable[[Callable[[], NDArray[np.uint8]], Callable[[NDArray[np.uint8]], None]], None]
-"""Runs a function in a thread and hands its result to another one on the UI thread."""
+Background = Callable[[Callable[[], NDArray[np.uint8]], Callable[[NDArray[np.uint8]], None], Callable[[], None]], None]
+"""Runs a function in a thread; on the UI thread its result is handed to a second one, or a third is called without."""
 
 
 class CpuCanvas(QWidget):
@@ -108,7 +108,13 @@ class CpuCanvas(QWidget):
             else:
                 self._busy = False
 
-        self._background(lambda: draw_view(photo, overlay, smaller, masks, other=other, divider=divider), finish)
+        def fail() -> None:
+            # What is on the screen stays; the next change is drawn again.
+            self._busy = False
+            if number != self._wanted:
+                self._render(COARSE)
+
+        self._background(lambda: draw_view(photo, overlay, smaller, masks, other=other, divider=divider), finish, fail)
 
 
 def draw_view(

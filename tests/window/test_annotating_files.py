@@ -1,6 +1,7 @@
 """Annotations of files in the window: saved, recovered, reviewed through a folder, and other programs."""
 
 import json
+import threading
 from datetime import datetime
 
 import cv2
@@ -324,6 +325,34 @@ def test_the_tripod_is_copied_to_every_picture_of_the_list(opened, photos, settl
     settle(opened)
     (segment,) = opened.desk.annotating.segments
     assert segment.mask.same_as(disk(height=64))
+
+
+def test_closing_while_segments_are_copied_waits_without_holding_the_window_up(
+    make_main_window, photos, settle, qtbot, monkeypatch
+):
+    begun, goes_on, written = threading.Event(), threading.Event(), []
+
+    def copy_slowly(_segments, _labels, pictures, *, progress):
+        for number, picture in enumerate(pictures):
+            progress(number, len(pictures))
+            begun.set()
+            assert goes_on.wait(60)
+            written.append(picture)
+
+    monkeypatch.setattr("panoviewer.saving.copy_segments", copy_slowly)
+    window = make_main_window()
+    open_(window, photos[0], settle, qtbot)
+    add(window, "tripod", DISK)
+    saving, scene = window.desk.saving, window.session.document.scene
+    saving.copy_to(photos[1:], scene.segments, scene.labels)
+    qtbot.waitUntil(begun.is_set)
+    for _ in range(2):
+        assert not window.close(), "it is put off"
+        assert window.isVisible()
+    goes_on.set()
+    qtbot.waitUntil(lambda: not window.isVisible())
+    assert written == photos[1:2], "the picture at hand was finished, the rest left alone"
+    assert labels(photos[0]) == ["tripod"], "what was edited is saved"
 
 
 def test_a_picture_whose_segments_are_not_kept_has_nothing_to_copy(red_window, settle):

@@ -108,3 +108,20 @@ def test_the_window_comes_back_as_it_was(make_main_window):
     QTest.qWait(50)
     first.close()
     assert make_main_window(resized=False).size().toTuple() == (1111, 777)
+
+
+def test_a_fault_while_drawing_without_opengl_does_not_freeze_the_view(make_main_window, settle, monkeypatch):
+    window = make_main_window(use_opengl=False)
+    panorama = Panorama(painted(128))
+    window.session.show(panorama, Pyramid.of(panorama.rgb))
+    settle(window)
+    shown = np.s_[:300, :400]
+    before = shot(window.stage.perspective)[shown]
+    with monkeypatch.context() as broken:
+        broken.setattr("panoviewer.views.perspective_cpu.draw_view", lambda *_args, **_options: 1 / 0)
+        window.stage.perspective.turn(0.5, 0.0)
+        settle(window)
+    assert "fault in the program" in window.messages.text
+    window.stage.perspective.turn(0.5, 0.0)
+    settle(window)
+    assert np.abs(shot(window.stage.perspective)[shown] - before).mean() > 5

@@ -1,5 +1,6 @@
 """Opening pictures in the window: files, folders, drops, questions and refusals."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from window_samples import press, shot, write_panorama
 
 from core.cloud import CloudOptions
 from panoviewer import main_window as main_window_module
+from panoviewer.opening import _siblings
 from panoviewer.session import UNSEEN
 from panoviewer.settings import HINTS
 
@@ -157,6 +159,24 @@ def test_a_dropped_folder_is_listed_and_its_first_picture_opened(make_main_windo
     settle(window)
     assert window.session.document.panorama.path == tmp_path / "one.png"
     assert window.folder.files() == [tmp_path / "one.png", tmp_path / "two.png"]
+
+
+def test_the_pictures_beside_the_open_one_are_listed_in_another_thread(make_main_window, settle, tmp_path, monkeypatch):
+    threads = []
+
+    def listed(path):
+        threads.append(threading.current_thread())
+        return _siblings(path)
+
+    monkeypatch.setattr("panoviewer.opening._siblings", listed)
+    window = make_main_window()
+    paths = [write_panorama(tmp_path / name, 64) for name in ("a.png", "b.png", "c.png")]
+    window.open(paths[1])
+    settle(window)
+    assert window.folder.files() == paths
+    assert window.folder.currentRow() == 1
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 def test_several_dropped_files_become_the_list(make_main_window, settle, tmp_path):

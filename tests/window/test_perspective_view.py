@@ -179,7 +179,7 @@ def view(request, application, opengl, qtbot):
     if request.param == "opengl" and opengl.reason is not None:
         pytest.skip(f"no OpenGL: {opengl.reason}")
     view = PerspectiveView(
-        opengl=request.param == "opengl", max_texture_width=8192, background=lambda work, done: done(work())
+        opengl=request.param == "opengl", max_texture_width=8192, background=lambda work, done, _failed: done(work())
     )
     qtbot.addWidget(view)
     view.resize(400, 300)

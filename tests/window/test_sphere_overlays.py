@@ -41,7 +41,7 @@ def perspective(request, application, opengl, qtbot):
     if request.param == "opengl" and opengl.reason is not None:
         pytest.skip(f"no OpenGL: {opengl.reason}")
     view = PerspectiveView(
-        opengl=request.param == "opengl", max_texture_width=8192, background=lambda work, done: done(work())
+        opengl=request.param == "opengl", max_texture_width=8192, background=lambda work, done, _failed: done(work())
     )
     qtbot.addWidget(view)
     view.resize(VIEW[1], VIEW[0])
