@@ -78,7 +78,7 @@ def test_a_word_that_is_neither_command_nor_file_is_said_to_be_neither(words, tm
     assert cli.main(words) == 2
     told = capsys.readouterr().err
     assert is_one_sentence(told)
-    assert "info, predict, cloud, segment, export, import, models, bench" in told
+    assert "info, predict, cloud, convert, segment, export, import, models, bench" in told
     assert told.endswith(f": {words[0]}\n")
 
 
