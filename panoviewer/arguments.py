@@ -20,6 +20,7 @@ from core.prediction import CAMERA_HEIGHTS
 from panoviewer.benches.groups import GROUPS
 from panoviewer.benches.rows import MIN_REPEATS, REFERENCE_WIDTH
 
+DETAILS = ("guided", "tiles")
 RUNS = ("depth", "normals", "classes", "cloud")
 FORMATS = ("npy", "exr", "png", "tiff")
 NORMALS_AXES = ("opencv", "opengl")
@@ -157,6 +158,16 @@ def predict_parser() -> Parser:
     )
     parser.add_argument(
         "--size", choices=SIZES, default="full", help="full: the photograph's size; native: the model's (default: full)"
+    )
+    parser.add_argument(
+        "--detail",
+        choices=DETAILS,
+        default=DETAILS[0],
+        help="of full-size depth. guided: by the photograph's edges; tiles: by a perspective network on tiles of it, "
+        "which takes many times as long (default: guided)",
+    )
+    parser.add_argument(
+        "--detail-model", metavar="NAME|DIR", help="the network that sees the tiles, when --model is no perspective one"
     )
     parser.add_argument(
         "--format",

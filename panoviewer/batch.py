@@ -15,7 +15,9 @@ from core.io.folder import foreign_kind, is_beside_a_photo, is_panorama, list_pa
 from core.io.images import read_panorama
 from core.models import Backend, load_model
 from core.models.base import PanoramaModel
+from core.models.detail import load_detail
 from core.models.levelled import predict_panorama
+from core.models.tiled import Tiled, TileNetwork
 from panoviewer.arguments import BAD, exit_code
 from panoviewer.console import Console
 
@@ -175,6 +177,7 @@ def run_batch(
         ModelUnavailable: No picture can be predicted.
     """
     model: PanoramaModel | None = None
+    detail: TileNetwork | None = None
     for path, reason in batch.skipped:
         can_be_opened = reason in (LABEL, EXPORT)
         hint = "" if can_be_opened else ", which cannot be opened; convert it to JPEG, PNG or TIFF first"
@@ -199,6 +202,10 @@ def run_batch(
             check_folder(item.target.parent)
             if model is None:
                 model = load_model(options.model, device=device, backend=backend)
+                if options.detail == options.model and isinstance(model, Tiled):
+                    detail = model.network
+                elif options.detail:
+                    detail = load_detail(options.detail, device=device)
             started = time.perf_counter()
             prediction = predict_panorama(
                 model,
@@ -206,6 +213,7 @@ def run_batch(
                 tasks=options.tasks,
                 size=options.size,
                 camera_height=options.camera_height,
+                detail=detail,
                 progress=console.progress(item.source),
             )
             paths = write_results(panorama, prediction, item.target, options)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import PanoError
 from core.models import find_model
+from core.models.base import Task
 from panoviewer import arguments
 from panoviewer.arguments import BAD, DONE, FAILED, UsageError, exit_code
 from panoviewer.console import Console, discard, write_line
@@ -131,6 +132,8 @@ def _predict_all(
     if impossible:
         raise UsageError(f"The model {spec.name} does not estimate {', '.join(impossible)}; choose other --tasks.")
 
+    detail = _detail(args, tasks)
+
     from core.export.results import ResultOptions
     from core.io.atomic import check_folder, make_folder
     from panoviewer.batch import plan_batch, run_batch
@@ -141,7 +144,7 @@ def _predict_all(
     if not args.resume:
         check_folder(args.output)  # with nothing left to do, nothing need be written
     options = ResultOptions(
-        args.model, tasks, args.size, args.formats, args.assume, args.camera_height, args.normals_axes
+        args.model, tasks, args.size, args.formats, args.assume, args.camera_height, args.normals_axes, detail
     )
     run_batch(
         batch,
@@ -153,6 +156,22 @@ def _predict_all(
         console=console,
         describe=describe,
     )
+
+
+def _detail(args: argparse.Namespace, tasks: Sequence[Task]) -> str:
+    """The choice of the network that refines depth on tiles; empty for none."""
+    if args.detail != "tiles":
+        if args.detail_model is not None:
+            raise UsageError("--detail-model says which network sees the tiles; give --detail tiles with it.")
+        return ""
+    if args.size != "full" or Task.DEPTH not in tasks:
+        raise UsageError("--detail tiles refines depth of the photograph's size; leave it out, or ask for that.")
+
+    from core.models.detail import find_detail
+
+    choice = str(args.model if args.detail_model is None else args.detail_model)
+    find_detail(choice)
+    return choice
 
 
 def _cloud(argv: Sequence[str]) -> int:

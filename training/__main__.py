@@ -165,14 +165,14 @@ def rank(
 
 
 def evaluate(
-    task: Annotated[Literal["depth", "normals", "classes", "clicks"], tyro.conf.Positional],
+    task: Annotated[Literal["depth", "normals", "classes", "clicks", "detail"], tyro.conf.Positional],
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")],
     model: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
 ) -> None:
     """Judge a model on a folder of worlds, or of pictures with labels beside them.
 
     Args:
-        task: What is judged.
+        task: What is judged. detail: how sharp depth of the photograph's size is, made larger in three ways.
         folder: Worlds (*.npz), or STEM.jpg with STEM.depth_rel.png, STEM.normal.png, STEM.semantic.png; for clicks
             STEM.instances.json with what it names. Of the worlds that a run given as --model was trained on, only those
             are judged by that it held out; for exported weights, give worlds that they never saw.
@@ -182,10 +182,22 @@ def evaluate(
     if task == "clicks":
         _evaluate_clicks(folder, Path(model) if model else None)
         return
+    if task == "detail":
+        _evaluate_detail(folder, model or "pano-s")
+        return
     from training.evaluate import evaluate as judge
     from training.evaluate import report_table
 
     _console.print(report_table(judge(task, folder, model=model or "pano-s")))
+
+
+def _evaluate_detail(folder: Path, model: str) -> None:
+    from training.detail import detail_table, evaluate_detail
+    from training.evaluate import open_model
+
+    with _progress_bar("Refining") as update:
+        rows = evaluate_detail(folder, model=open_model(model), progress=update)
+    _console.print(detail_table(rows, folder.name, model), highlight=False)
 
 
 def _evaluate_clicks(folder: Path, weights: Path | None) -> None:

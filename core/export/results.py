@@ -42,6 +42,7 @@ class ResultOptions:
         assume: What is assumed of a photograph that is not 2:1 and does not say what it shows.
         camera_height: Metres, when known.
         normals_axes: Of the pictures of normals; see `core.export.normals.AXES`.
+        detail: The perspective network, as `model`, on whose tiles full-size depth is refined; empty for none.
     """
 
     model: str
@@ -51,6 +52,7 @@ class ResultOptions:
     assume: Assume | None = None
     camera_height: float | None = None
     normals_axes: normals.Axes = "opencv"
+    detail: str = ""
 
 
 def result_suffixes(options: ResultOptions) -> list[str]:
@@ -137,6 +139,8 @@ def why_unfinished(source: Path, target: Path, options: ResultOptions) -> str | 
         return f"it was made with other options ({other or 'unknown ones'})"
     if report.get("weights_sha256") != _weights_sha256(options.model):
         return f"it was made with other weights of {wanted['model']}"
+    if options.detail and report.get("detail_weights_sha256") != _weights_sha256(options.detail):
+        return f"it was made with other weights of {wanted['detail']}"
     if not _is_recorded(source, report.get("source")):
         return f"{source.name} has changed since"
     outputs = report.get("outputs")
@@ -197,6 +201,8 @@ def _report(panorama: Panorama, prediction: Prediction, options: ResultOptions) 
         report["normals_axes"] = normals.AXES[options.normals_axes]
     if Task.DEPTH in options.tasks:
         report["depth_unknown"] = {name: UNKNOWN[name] for name in FORMATS if name in options.formats}
+    if options.detail:
+        report["detail_weights_sha256"] = _weights_sha256(options.detail)
     report["options"] = _plain(options)
     return report
 
@@ -206,6 +212,10 @@ def _plain(options: ResultOptions) -> dict[str, Any]:
     plain = asdict(options)
     # Where a model of the user's lies is nobody's business; the hash of its weights tells it from others.
     plain["model"] = find_model(options.model).name
+    if options.detail:
+        plain["detail"] = find_model(options.detail).name
+    else:
+        del plain["detail"]
     plain["tasks"] = _sorted(options.tasks)
     plain["formats"] = _sorted(options.formats)
     # As it comes back from the file: without tuples.

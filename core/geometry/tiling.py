@@ -48,6 +48,55 @@ def icosahedron_tiles(size: int, fov_x: float = QUARTER) -> tuple[Camera, ...]:
     return tuple(_square(yaw, pitch, fov_x, size) for yaw, pitch in vertices)
 
 
+def ring_tiles(size: int, fov_x: float, *, overlap: float = 0.25) -> tuple[Camera, ...]:
+    """Upright cameras in rings of equal pitch, from the upper pole to the lower one; as many as it takes.
+
+    Args:
+        size: Pixels along each side.
+        fov_x: Radians, less than two thirds of a turn.
+        overlap: Share of a tile that it has in common with its neighbours, about.
+
+    Raises:
+        ValueError: Tiles that wide, or that overlap so much, cannot be placed.
+    """
+    if not 0 < fov_x < 2 * math.pi / 3 or not 0 < overlap < 1:
+        raise ValueError(f"expected fov_x in (0, 2.09) rad and an overlap in (0, 1), got {fov_x} and {overlap}")
+    step = fov_x * (1 - overlap)
+    rings = math.ceil(math.pi / step) + 1
+    cameras: list[Camera] = []
+    for ring in range(rings):
+        pitch = QUARTER - math.pi * ring / (rings - 1)
+        count = _around(pitch, math.pi / (rings - 1) / 2, (math.tan(step / 2), math.tan(fov_x / 2)))
+        # Every other ring begins half a tile later, so that corners do not meet corners.
+        first = math.pi / count * (ring % 2)
+        cameras += [
+            _square(math.remainder(first + 2 * math.pi * n / count, 2 * math.pi), pitch, fov_x, size)
+            for n in range(count)
+        ]
+    return tuple(cameras)
+
+
+def _around(pitch: float, reach: float, limits: tuple[float, float]) -> int:
+    """How many cameras of one pitch see every direction whose latitude is within `reach` of it.
+
+    `limits` are how far each may look to its sides and to its ends, at a distance of 1.
+    """
+    if abs(pitch) > QUARTER - 1e-9:
+        return 1
+    for count in range(2, 1000):
+        half = math.pi / count
+        corners = []
+        for lat in (pitch - reach, pitch + reach, min(max(0.0, pitch - reach), pitch + reach)):
+            across = math.cos(lat) * math.cos(half)
+            ahead = across * math.cos(pitch) + math.sin(lat) * math.sin(pitch)
+            up = math.sin(lat) * math.cos(pitch) - across * math.sin(pitch)
+            aside = math.cos(lat) * math.sin(half)
+            corners.append(ahead > 0 and aside <= limits[0] * ahead and abs(up) <= limits[1] * ahead)
+        if all(corners):
+            return count
+    raise ValueError(f"no number of tiles closes a ring at pitch {pitch}")
+
+
 def zigzag_tiles(
     size: int,
     *,

@@ -15,6 +15,8 @@ from core.geometry.normals import turn_normals
 from core.geometry.warp import resize_erp, turn_erp
 from core.models import Size
 from core.models.base import HeadingModel, PanoramaModel, PartialModel, Task
+from core.models.detail import refine_by_tiles
+from core.models.tiled import TileNetwork
 from core.models.upsample import upsample_prediction
 from core.panorama import Panorama
 from core.prediction import CAMERA_HEIGHTS, Prediction
@@ -28,6 +30,7 @@ def predict_panorama(
     tasks: Collection[Task] = tuple(Task),
     size: Size = "full",
     camera_height: float | None = None,
+    detail: TileNetwork | None = None,
     progress: Progress = silent,
 ) -> Prediction:
     """Run a model on a photograph.
@@ -41,6 +44,8 @@ def predict_panorama(
         tasks: What is wanted; the rest is dropped.
         size: "full" brings the maps to the photograph's size, guided by its edges; "native" leaves them at the model's.
         camera_height: Metres from the floor to the camera, when known; see `rescale`.
+        detail: A perspective network, on whose tiles the depth of the photograph's size is refined; see
+            `core.models.detail`.
         progress: Called as the work goes on; may raise `Cancelled`.
 
     Raises:
@@ -58,8 +63,19 @@ def predict_panorama(
     if not panorama.is_level:
         prediction = _turned(prediction, level.T)
     if size == "full":
-        picture = rgb if panorama.is_level else panorama.rgb
-        prediction = upsample_prediction(prediction, picture, progress=stage(progress, 0.5, 1.0))
+        picture, coarse = rgb if panorama.is_level else panorama.rgb, prediction.depth
+        middle = 0.6 if detail is not None and coarse is not None else 1.0
+        prediction = upsample_prediction(prediction, picture, progress=stage(progress, 0.5, middle))
+        if detail is not None and coarse is not None and Task.DEPTH in tasks:
+            prediction = refine_by_tiles(
+                prediction,
+                coarse,
+                picture,
+                detail,
+                valid=None if panorama.valid is None else np.roll(panorama.valid, shift, axis=1),
+                level_from_world=level,
+                progress=stage(progress, middle, 1.0),
+            )
     # Not before: each map has its edges from all of them, and is the same whatever else is wanted.
     prediction = _wanted(prediction, tasks)
     if shift:

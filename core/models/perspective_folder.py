@@ -28,6 +28,7 @@ INDEX = "model.safetensors.index.json"
 MAX_JSON_BYTES = 32 << 20
 DEPTH_TYPES = ("depth_anything", "depth_pro", "dpt", "glpn", "zoedepth")
 """Kinds of depth networks of which we know what their numbers mean."""
+ENTRY = "core.models.perspective:Perspective"
 SIZES = (32, 2048)
 """Sides of the pictures that a network may want, in pixels."""
 OTHERWISE = 480
@@ -94,7 +95,7 @@ class PerspectiveFolder:
             self.name,
             f"{self.name} on perspective tiles",
             (self.task,),
-            "core.models.perspective:Perspective",
+            ENTRY,
             self.main.name,
             source=f"{self.architecture} of the user's own",
             licence="unknown",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.geometry.sphere import angle_between, erp_rays
-from core.geometry.tiling import ICOSAHEDRON_FOV, cube_tiles, icosahedron_tiles, zigzag_tiles
+from core.geometry.tiling import ICOSAHEDRON_FOV, cube_tiles, icosahedron_tiles, ring_tiles, zigzag_tiles
 
 
 def axes(cameras):
@@ -30,6 +30,23 @@ def test_a_cube_looks_along_the_axes():
 def test_every_direction_is_seen(cameras):
     rays = erp_rays(181, 362).astype(np.float64)
     assert np.any([seen(camera, rays) for camera in cameras], axis=0).all()
+
+
+@pytest.mark.parametrize("fov_deg", [20, 35, 43.2, 60, 90, 110])
+@pytest.mark.parametrize("overlap", [0.1, 0.25, 0.5])
+def test_rings_of_tiles_see_every_direction(fov_deg, overlap):
+    cameras = ring_tiles(8, math.radians(fov_deg), overlap=overlap)
+    rays = erp_rays(91, 182).astype(np.float64)
+    times = np.sum([seen(camera, rays) for camera in cameras], axis=0)
+    assert times.min() >= 1
+    whole = len(cameras) * math.radians(fov_deg) ** 2 / (4 * math.pi)
+    assert whole < 5.5 / (1 - overlap) ** 2, "not many more than it takes"
+
+
+def test_rings_that_cannot_be_placed_are_refused():
+    for wrong in ({"fov_x": 2.2}, {"fov_x": 0.0}, {"fov_x": 1.0, "overlap": 1.0}):
+        with pytest.raises(ValueError, match="overlap"):
+            ring_tiles(8, **wrong)
 
 
 def test_the_vertices_of_an_icosahedron_are_equally_far_from_their_neighbours():
