@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -78,17 +79,26 @@ class Comparison:
         return tuple(name for name in self.a.maps() if name in theirs)
 
     def depth_difference(self) -> NDArray[np.float32]:
-        """(h, w) float32 (A - B) / B, NaN where either is unknown or not positive."""
+        """(h, w) float32 (A - B) / B, NaN where either is unknown or not positive; read-only."""
+        return self._depth_difference
+
+    @cached_property
+    def _depth_difference(self) -> NDArray[np.float32]:
         return _relative(_map(self.a.depth), _map(self.b.depth))
 
     def normal_angle(self) -> NDArray[np.float32]:
-        """(h, w) float32 radians between the normals, NaN where either is unknown."""
+        """(h, w) float32 radians between the normals, NaN where either is unknown; read-only."""
+        return self._normal_angle
+
+    @cached_property
+    def _normal_angle(self) -> NDArray[np.float32]:
         first, second = _map(self.a.normals), _map(self.b.normals)
         angle = np.empty(first.shape[:2], np.float32)
         with np.errstate(invalid="ignore", divide="ignore"):
             for row in range(0, len(angle), _BAND):
                 part = np.s_[row : row + _BAND]
                 angle[part] = angle_between(first[part], second[part])
+        angle.flags.writeable = False
         return angle
 
     def classes_differ(self) -> NDArray[np.int8]:
@@ -183,7 +193,9 @@ def _map(values: NDArray[Any] | None) -> NDArray[Any]:
 def _relative(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float32]:
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = (a - b) / b
-    return np.where(_known(a, b), difference, np.nan).astype(np.float32)
+    result = np.where(_known(a, b), difference, np.nan).astype(np.float32)
+    result.flags.writeable = False
+    return result
 
 
 def _known(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -188,6 +188,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Compare with files that 'panoviewer predict' wrote.",
     ),
     ActionSpec(
+        "compare_segments",
+        "&Compare",
+        "The two selected &masks",
+        ("Ctrl+Alt+K",),
+        "Compare the masks of two selected segments.",
+    ),
+    ActionSpec(
         "swipe",
         "&Compare",
         "&Swipe",

@@ -26,6 +26,7 @@ from core.panorama import Panorama
 from panoviewer.actions import build_actions, show_icons
 from panoviewer.annotation_desk import AnnotationDesk
 from panoviewer.comparing import Comparing
+from panoviewer.comparing_segments import ComparingSegments
 from panoviewer.diagnostics import SAMPLE
 from panoviewer.dialogs.about import show_about, show_shortcuts
 from panoviewer.dialogs.questions import ask
@@ -133,6 +134,14 @@ class MainWindow(QMainWindow):
             bar=self.compare_bar,
             window=self,
         )
+        self.comparing_segments = ComparingSegments(
+            self.desk.annotating,
+            session.jobs,
+            stage=self.stage,
+            bar=self.compare_bar,
+            set_bare=lambda bare: self.desk.display.set_bare(bare=bare),
+            parent=self,
+        )
         names = (
             ("estimates depth, normals and classes.", "depth"),
             ("shows the point cloud.", "cloud"),
@@ -225,13 +234,14 @@ class MainWindow(QMainWindow):
             "models": self.weights.show,
             "cancel": self.session.jobs.cancel,
             # It is made after the actions.
-            "compare_previous": lambda: self.comparing.start_previous(),  # noqa: PLW0108
-            "compare_files": lambda: self.comparing.choose_files(),  # noqa: PLW0108
+            "compare_previous": lambda: self._compare_predictions(self.comparing.start_previous),
+            "compare_files": lambda: self._compare_predictions(self.comparing.choose_files),
+            "compare_segments": self._compare_segments,
             "swipe": lambda _on: self.comparing.show_swipe(),
             "difference": lambda _on: self.comparing.show_difference(),
             "divider_left": lambda: self.comparing.nudge(-1),
             "divider_right": lambda: self.comparing.nudge(1),
-            "compare_end": lambda: self.comparing.stop(),  # noqa: PLW0108
+            "compare_end": lambda: self.compare_bar.closed.emit(),  # noqa: PLW0108
             "photo": lambda: self.layering.show(None),
             "depth": lambda _on: self.layering.show(Layer.DEPTH),
             "normals": lambda _on: self.layering.show(Layer.NORMALS),
@@ -269,6 +279,9 @@ class MainWindow(QMainWindow):
         self.pointing.told.connect(self.status.setText)
         self.comparing.noted.connect(self.messages.show_note)
         self.comparing.changed.connect(self._show_comparison)
+        self.comparing_segments.noted.connect(self.messages.show_note)
+        self.comparing_segments.changed.connect(self._show_comparison)
+        session.opened.connect(self.comparing_segments.stop)
 
         self.inference.run_requested.connect(session.predict)
         self.inference.cancel_requested.connect(session.jobs.cancel)
@@ -418,12 +431,21 @@ class MainWindow(QMainWindow):
             self.badge.setText(f"{prediction.device.upper()}  {prediction.seconds:.1f} s")
             self.badge.setToolTip(f"{prediction.model} ran on {prediction.device} in {prediction.seconds:.1f} s.")
 
+    def _compare_predictions(self, start: Callable[[], object]) -> None:
+        self.comparing_segments.stop()
+        start()
+
+    def _compare_segments(self) -> None:
+        self.comparing.stop()
+        self.comparing_segments.start()
+
     def _show_comparison(self) -> None:
         """Offer what can be done with a comparison."""
         comparing, actions = self.comparing, self.actions_by_name
         actions["compare_previous"].setEnabled(self.session.previous is not None)
-        for name in ("swipe", "difference", "divider_left", "divider_right", "compare_end"):
+        for name in ("swipe", "difference", "divider_left", "divider_right"):
             actions[name].setEnabled(comparing.active)
+        actions["compare_end"].setEnabled(comparing.active or self.comparing_segments.active)
         actions["swipe"].setChecked(comparing.active and not comparing.is_difference)
         actions["difference"].setChecked(comparing.active and comparing.is_difference)
 

@@ -97,7 +97,7 @@ class ModelsDialog(QDialog):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.horizontalHeader().setSectionResizeMode(COLUMNS.index("Licence"), QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setSectionResizeMode(COLUMNS.index("Model"), QHeaderView.ResizeMode.Stretch)
         self.table.horizontalHeader().setHighlightSections(False)
         self.details = QLabel(wordWrap=True)
         self.details.setTextFormat(Qt.TextFormat.RichText)
@@ -264,7 +264,7 @@ class ModelsDialog(QDialog):
 
 def _cells(facts: ModelFacts) -> tuple[str, ...]:
     spec = facts.spec
-    licence = "non-commercial or not stated" if spec.asks else spec.licence
+    licence = "non-commercial or unstated" if spec.asks else spec.licence
     if len(licence) > MOST_LICENCE:
         licence = licence[: MOST_LICENCE - 1] + "…"
     return (

@@ -98,6 +98,18 @@ class CompareBar(QFrame):
         with QSignalBlocker(self.matching):
             self.matching.setChecked(is_matching)
         self.matching.setVisible(has_depth)
+        self.swipe.show()
+        self.difference.show()
+
+    def show_masks(self, a: str, b: str, text: str, legend: Legend) -> None:
+        """Compare two masks, which are always shown as their difference."""
+        self.set_names(a, b)
+        for widget in (self.swipe, self.difference, self.matching):
+            widget.hide()
+        self._figures.setText(text)
+        self._figures.setToolTip(text)
+        self.set_legend(legend)
+        self.show()
 
     def set_figures(self, figures: Figures | None, scale: float = 1.0) -> None:
         """Show numbers, or that they are on their way."""

@@ -20,6 +20,8 @@ DIFFERS = (240, 120, 40)
 # Apart for all eyes. Source of the colours: M. Okabe, K. Ito, Color Universal Design, 2008.
 MASK_COLORS = {Overlap.ONLY_A: (0, 114, 178), Overlap.ONLY_B: (230, 159, 0), Overlap.BOTH: (160, 165, 170)}
 _PERCENTILE = 95
+_SAMPLE_ROWS = 512
+"""Enough of a grid to choose the end of a legend."""
 _BLUE, _PALE, _RED = (33, 90, 190), (238, 238, 234), (190, 40, 40)
 
 
@@ -85,7 +87,8 @@ def paint_overlap(held: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Legend]:
 
 
 def _limit(values: NDArray[np.floating], choices: tuple[float, ...]) -> float:
-    known = values[np.isfinite(values)]
+    sample = values[:: max(1, len(values) // _SAMPLE_ROWS), :: max(1, len(values) // _SAMPLE_ROWS)]
+    known = sample[np.isfinite(sample)]
     needed = float(np.percentile(known, _PERCENTILE)) if known.size else 0.0
     return next((choice for choice in choices if choice >= needed * (1 - 1e-6)), choices[-1])
 

@@ -12,8 +12,10 @@ from window_samples import hover, painted, press, send_mouse, shot, write_panora
 
 from core.colors import depth_colors
 from core.export.results import ResultOptions, write_results
+from core.mask import SphereMask
 from core.panorama import Panorama
 from core.prediction import Prediction
+from core.scene import Segment
 from panoviewer.images import Pyramid
 from panoviewer.probe import Probe, compared
 from panoviewer.views.overlay import Layer
@@ -268,3 +270,31 @@ def test_the_colours_of_both_sides_mean_the_same(twice, settle):
     expected = depth_colors(depth, limits=twice.session.summary.limits, name=style.color_map)
     alpha = style.layers[Layer.DEPTH].opacity
     np.testing.assert_allclose(composer.compose(style)[..., :3], expected * alpha, atol=1.5)
+
+
+def test_the_masks_of_two_selected_segments_are_compared(red_window, settle):
+    annotating = red_window.desk.annotating
+    for column in (40, 60):
+        bits = np.zeros(red_window.session.document.panorama.rgb.shape[:2], bool)
+        bits[20:60, column : column + 40] = True
+        annotating.add([Segment(1, SphereMask.pack(bits), "ball")])
+    a, b = annotating.segments
+    compare = red_window.actions_by_name["compare_segments"].trigger
+    annotating.select([a.number])
+    compare()
+    assert "Select two segments" in red_window.messages.text
+    annotating.select([a.number, b.number])
+    compare()
+    settle(red_window)
+    assert f"IoU {a.mask.iou(b.mask):.4f}" in red_window.compare_bar.text
+    assert f"only in A {(a.mask - b.mask).solid_angle():.4f} sr" in red_window.compare_bar.text
+    assert red_window.compare_bar.legend_text == "only in A only in B in both"
+    assert not red_window.compare_bar.swipe.isVisible()
+    assert red_window.desk.display._bare
+    red_window.actions_by_name["compare_end"].trigger()
+    assert not red_window.compare_bar.isVisible()
+    assert not red_window.desk.display._bare
+    compare()
+    settle(red_window)
+    annotating.select([a.number])
+    assert not red_window.compare_bar.isVisible(), "other segments are selected"
