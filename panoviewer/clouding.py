@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.cloud import DEFAULT_EDGES, CloudOptions, PointCloud
 from core.errors import ModelUnavailable, ProjectError
-from core.export import Exporter, export
+from core.export import Exporter, export, files_of
 from core.export.annotated import file_name
 from core.export.geometry import build, chosen_frame, find_geometry
 from core.io.atomic import check_folder, make_folder, prepare_file
@@ -62,7 +63,8 @@ def write_geometry(args: argparse.Namespace, *, describe: Callable[[Exception], 
     wanted = _wanted(args)
     if not (args.per_object or is_project(args.file)):
         target = args.output if args.format is None else args.output / f"{args.file.stem}{wanted.exporter.suffix}"
-        prepare_file(target)  # refuses before the work, not after it
+        for path in _files(_Item(args.file, target), wanted.exporter):
+            prepare_file(path)  # refuses before the work, not after it
         with Console() as console:
             _write(_Item(args.file, target), None, wanted, _Model(args), console)
         return DONE
@@ -119,8 +121,10 @@ def _annotated(project: Project, entries: Sequence[Entry], wanted: _Wanted) -> l
         raise ProjectError(f"Expected annotated panoramas, found none; annotate some first: {args.file}")
     pictures = [entry.photo or entry.annotation for entry in entries]
     if len(entries) == 1 and args.format is None and not _names_a_folder(args):
-        prepare_file(args.output)
-        return [_Item(pictures[0], args.output, entries[0])]
+        item = _Item(pictures[0], args.output, entries[0])
+        for path in _files(item, wanted.exporter):
+            prepare_file(path)
+        return [item]
     _check_output(args, len(entries))
     root = project.folder.absolute()
     inside = [path.absolute() for path in pictures]
@@ -137,6 +141,15 @@ def _check_output(args: argparse.Namespace, count: int) -> None:
         raise UsageError(f"Expected a folder for {count} panoramas, got the name of a file: {args.output}")
     make_folder(args.output)
     check_folder(args.output)
+
+
+def _files(item: _Item, exporter: Exporter) -> list[Path]:
+    """Everything that is to be written; never the photograph itself."""
+    files = files_of(exporter, item.target)
+    for path in files:
+        if os.path.realpath(path) == os.path.realpath(item.photo):
+            raise UsageError(f"Expected another file than the photograph to write, got itself; choose a name: {path}")
+    return files
 
 
 def _with(target: Path, wanted: _Wanted) -> Path:
@@ -185,6 +198,7 @@ def _write(item: _Item, project: Project | None, wanted: _Wanted, model: _Model,
             raise ProjectError(
                 item.entry.problem or f"Expected an annotation file, found none: {item.entry.annotation}"
             )
+    _files(item, exporter)
     panorama = read_panorama(item.photo, assume=args.assume)
     frame = chosen_frame(exporter, args.frame, panorama, raw_pose=args.raw_pose)
     console.notes(item.photo, panorama.notes)

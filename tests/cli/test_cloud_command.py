@@ -127,3 +127,20 @@ def test_a_folder_does_not_become_one_file(tmp_path, in_process, capsys):
     assert in_process("cloud", tmp_path / "in", "-o", tmp_path / "room.las") == 2
     assert "Expected a folder" in capsys.readouterr().err
     assert names(tmp_path) == ["in/a.jpg"]
+
+
+def test_a_texture_never_replaces_the_photograph(tmp_path, in_process, capsys):
+    source = photo(tmp_path / "hall.texture.jpg")
+    before = source.read_bytes()
+    assert in_process("cloud", source, "-o", tmp_path / "hall.obj") == 2
+    assert "got itself" in capsys.readouterr().err
+    assert source.read_bytes() == before
+    assert names(tmp_path) == ["hall.texture.jpg"]
+
+
+def test_a_file_of_a_set_that_cannot_be_written_is_told_before_the_work(tmp_path, in_process, capsys):
+    photo(tmp_path / "hall.jpg")
+    (tmp_path / "hall.mtl").mkdir()
+    assert in_process("cloud", tmp_path / "hall.jpg", "-o", tmp_path / "hall.obj") == 2
+    assert "hall.mtl" in capsys.readouterr().err
+    assert names(tmp_path) == ["hall.jpg"]

@@ -130,6 +130,15 @@ def test_enu_turns_normals_as_it_turns_points(tmp_path):
 
 
 @BY_SUFFIX
+def test_unasked_a_cloud_is_z_up_as_cloudcompare_shows_it(tmp_path, exporter):
+    (tmp_path / "asked").mkdir()
+    unasked = export(small_cloud(), tmp_path / f"a{exporter.suffix}")
+    asked = export(small_cloud(), tmp_path / "asked" / f"a{exporter.suffix}", frame="z-up")
+    assert unasked.read_bytes() == asked.read_bytes()
+    assert exporter.frames[0] == "z-up"
+
+
+@BY_SUFFIX
 def test_without_a_bearing_there_is_no_enu(tmp_path, exporter):
     with pytest.raises(ExportError, match="GPano:PoseHeadingDegrees"):
         export(small_cloud(), tmp_path / f"a{exporter.suffix}", frame="enu")

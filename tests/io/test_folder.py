@@ -45,6 +45,7 @@ def test_pictures_are_found_in_all_folders_and_sorted(tmp_path):
         "a.classes.preview.png",
         "a.far.png",
         "a.preview.png",
+        "a.texture.jpg",
         "a.expected_view.jpg",
         "a.jpg.far.png",
         "A.INSTANCES.PNG",
