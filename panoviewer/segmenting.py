@@ -24,6 +24,7 @@ from core.io.digest import file_sha256
 from core.io.images import read_panorama
 from core.io.picture_grid import FlatMask, PictureGrid
 from core.labels import palette_color
+from core.mask import SphereMask
 from core.models import find_segmenter, load_segmenter
 from core.panorama import Panorama
 from core.progress import Progress, silent
@@ -31,6 +32,7 @@ from core.scene import Box, Click, Segment
 from core.segment.features import FeatureStore, views_folder
 from core.segment.options import Order, Policy, SegmentOptions
 from core.segment.session import SegmentSession
+from core.segment.updates import Stage
 from panoviewer.annotation_arguments import SEGMENT_SUFFIXES, segment_parser
 from panoviewer.arguments import DONE, FAILED, UsageError
 from panoviewer.console import Console, write_line
@@ -103,6 +105,7 @@ class PromptTimings:
 
     Attributes:
         first: Seconds until there was a first mask.
+        refined: Seconds until it had its border on the picture's edges; the same where it had at once.
         sweep: Seconds until the last one.
         second: Seconds until the last mask of the click that followed; None when nothing was found that could be
             clicked on.
@@ -110,6 +113,7 @@ class PromptTimings:
     """
 
     first: float
+    refined: float
     sweep: float
     second: float | None
     views: int
@@ -134,8 +138,15 @@ def prompt_timings(
         progress: May raise `Cancelled`.
     """
     first = 0 if box is not None else 1 + next(n for n, click in enumerate(clicks) if click.positive)
-    mask = session.segment(clicks[:first], box=box, progress=progress).mask
-    found = PromptTimings(session.timings.first, session.timings.total, None, session.timings.looked)
+    started = time.perf_counter()
+    seen: list[float] = []
+    mask = SphereMask.pack(np.zeros((session.panorama.height, session.panorama.width), np.bool_))
+    for update in session.updates(clicks[:first], box=box, progress=progress):
+        if update.stage is not Stage.VIEW:
+            mask = update.mask
+            seen.append(time.perf_counter() - started)
+    # Of a glimpse, its refinement and the final mask; without a glimpse, the first mask is refined already.
+    found = PromptTimings(seen[0], seen[1] if len(seen) > 2 else seen[0], seen[-1], None, session.timings.looked)
     second = list(clicks[: first + 1])
     if len(second) == first:
         if mask.is_empty:

@@ -14,6 +14,7 @@ from core.scene import Click
 from core.segment.features import FeatureStore
 from core.segment.options import Order, SegmentOptions
 from core.segment.session import SegmentSession
+from core.segment.updates import Stage
 from training.click_baselines import color_flood, grab_cut
 from training.click_evaluate import Answer, Mask, Method
 
@@ -50,9 +51,12 @@ def network_methods(network: ClickNetwork) -> dict[str, Method]:
 
 
 def _first_mask(session: SegmentSession, clicks: Sequence[Click]) -> Mask:
+    mask = np.zeros((session.panorama.height, session.panorama.width), np.bool_)
     for update in session.updates(clicks):
-        return update.mask.unpack()
-    return np.zeros((session.panorama.height, session.panorama.width), np.bool_)
+        if update.stage not in (Stage.FIRST, Stage.REFINED):
+            break
+        mask = update.mask.unpack()
+    return mask
 
 
 def untrained_methods() -> dict[str, Method]:

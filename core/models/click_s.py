@@ -259,6 +259,17 @@ class ClickS:
         """See `core.segment.guess.FirstGuess`."""
         return self._guess.guess(panorama_rgb, clicks, box, previous, progress=progress)
 
+    def glimpse(
+        self,
+        panorama_rgb: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        box: Box | None,
+        *,
+        progress: Progress = silent,
+    ) -> GuessResult | None:
+        """See `core.segment.guess.Glimpses`."""
+        return self._guess.glimpse(panorama_rgb, clicks, box, progress=progress)
+
     def forget(self) -> None:
         """See `core.segment.guess.RemembersPhoto`."""
         self._guess.forget()

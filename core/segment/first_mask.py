@@ -110,6 +110,16 @@ class _State:
         return GuessResult(cameras, (self.answer, self.wide.logits), self.wide.quality, OBJECT)
 
 
+@dataclass(frozen=True, eq=False)
+class _Views:
+    """What the network says about a first prompt in all views around it, without a thought about which is right."""
+
+    cameras: tuple[Camera, ...]
+    pictures: NDArray[np.uint8]
+    features: Levels
+    answers: tuple[ViewAnswer, ...]
+
+
 class _Earlier:
     """The answer before the newest click, and what became of it on the panorama.
 
@@ -155,6 +165,31 @@ class CentredGuess:
         self._ranker = ranker
         self._photo: PhotoLevels | None = None
         self._states: OrderedDict[Prompted, _State] = OrderedDict()
+        self._glimpsed: tuple[Prompted, _Views] | None = None
+
+    def glimpse(
+        self,
+        panorama_rgb: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        box: Box | None,
+        *,
+        progress: Progress = silent,
+    ) -> GuessResult | None:
+        """See `Glimpses`: of what the network sees in all views, that which they agree on most."""
+        photo = self._levels(panorama_rgb)
+        prompted = (tuple(clicks), box)
+        if prompted in self._states:
+            return None
+        progress(0, 1)
+        seen = self._views(photo, prompted)
+        self._glimpsed = prompted, seen
+        inside = [answer.logits[OBJECT] > 0 for answer in seen.answers]
+        best = 0
+        if len(inside) > 1:
+            trust = np.array([answer.quality[OBJECT] for answer in seen.answers], np.float64)
+            best = int(np.argmax(agreement(shared_areas(seen.cameras, inside), np.square(trust))))
+        answer = seen.answers[best]
+        return GuessResult((seen.cameras[best],), (answer.logits,), answer.quality, OBJECT)
 
     def guess(
         self,
@@ -190,12 +225,12 @@ class CentredGuess:
 
     def forget(self) -> None:
         """See `core.segment.guess.RemembersPhoto`."""
-        self._photo = None
+        self._photo = self._glimpsed = None
         self._states.clear()
 
     def _levels(self, rgb: NDArray[np.uint8]) -> PhotoLevels:
         if self._photo is None or self._photo.rgb is not rgb:
-            self._photo = PhotoLevels(rgb)
+            self._photo, self._glimpsed = PhotoLevels(rgb), None
             self._states.clear()
         return self._photo
 
@@ -207,7 +242,7 @@ class CentredGuess:
             return self._begin(photo, prompted)
         return self._go_on(photo, prompted, before, _Earlier(before, previous))
 
-    def _begin(self, photo: PhotoLevels, prompted: Prompted) -> _State:
+    def _views(self, photo: PhotoLevels, prompted: Prompted) -> _Views:
         clicks, box = prompted
         size = self._network.centred_size
         if box is None:
@@ -217,6 +252,13 @@ class CentredGuess:
         views = np.stack([photo.view(camera) for camera in cameras])
         features = self._network.encode_views(views, [camera.fov_x for camera in cameras], centred=box is None)
         answers = self._network.decode_views(features, [prompt_in(camera, clicks, box) for camera in cameras])
+        return _Views(cameras, views, features, tuple(answers))
+
+    def _begin(self, photo: PhotoLevels, prompted: Prompted) -> _State:
+        clicks, box = prompted
+        known, self._glimpsed = self._glimpsed, None
+        seen = known[1] if known is not None and known[0] == prompted else self._views(photo, prompted)
+        cameras, views, features, answers = seen.cameras, seen.pictures, seen.features, seen.answers
         colored = color_masks(cameras, views, _first_positive(clicks)) if box is None else None
         candidates = propose(cameras, views, answers, clicks, box, colored)
         wide = _look_at(_elected(self._ranker, cameras, views, answers, candidates), cameras, features, answers)

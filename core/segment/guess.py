@@ -62,6 +62,32 @@ class FirstGuess(Protocol):
 
 
 @runtime_checkable
+class Glimpses(Protocol):
+    """A `FirstGuess` that has something to show before its answer is ready."""
+
+    def glimpse(
+        self,
+        panorama_rgb: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        box: Box | None,
+        *,
+        progress: Progress = silent,
+    ) -> GuessResult | None:
+        """A rough first mask; what it took to find it is not done again by the guess that follows.
+
+        Args:
+            panorama_rgb: (H, W, 3) sRGB uint8.
+            clicks: As for `FirstGuess.guess`.
+            box: If one was drawn.
+            progress: May raise `Cancelled`.
+
+        Returns:
+            None where there is a mask to look at already: after a correction, and when the answer is known.
+        """
+        ...
+
+
+@runtime_checkable
 class RemembersPhoto(Protocol):
     """A `FirstGuess` that keeps the photograph of its last guess."""
 

@@ -17,7 +17,7 @@ from core.panorama import Panorama
 from core.progress import Progress, silent
 from core.scene import Box, Click, Segment
 from core.segment.features import FeatureStore, ViewEncoder
-from core.segment.guess import FirstGuess, GuessResult
+from core.segment.guess import FirstGuess, Glimpses, GuessResult
 from core.segment.memory import Remembered, choose_memories
 from core.segment.merge import SeenView, merge_mask
 from core.segment.network import ClickNetwork, Memory
@@ -130,7 +130,7 @@ class SegmentSession:
             progress: Called before each call of the network; it may raise `Cancelled`.
 
         Yields:
-            The first mask, one update per view, and the final mask.
+            The first mask, what became of it where it was only a glimpse, one update per view, and the final mask.
         """
         started = time.perf_counter()
         self.timings = Timings()
@@ -188,11 +188,14 @@ class SegmentSession:
 
     def _run(self, steps: list[_Step], reading: int | None, progress: Progress) -> Iterator[Update]:
         if self._guess is not None:
+            rough = self._glimpse(self._guess, steps, progress)
+            if rough is not None:
+                yield self._update(Stage.FIRST, _Step(steps[-1].prompts, rough), reading, ())
             before: SphereMask | None = None
             for step in steps:
                 guessed = self._guessed(self._guess, step.prompts, before, progress)
                 step.guess, before = guessed.result, guessed.mask
-            yield self._update(Stage.FIRST, steps[-1], reading, ())
+            yield self._update(Stage.FIRST if rough is None else Stage.REFINED, steps[-1], reading, ())
         sweep: Sweep | None = None
         for step in steps:
             if step.sweep is None:
@@ -212,6 +215,14 @@ class SegmentSession:
                 yield self._update(Stage.FIRST if is_first else Stage.VIEW, step, reading, (number,))
                 is_first = False
         yield self._update(Stage.FINAL, steps[-1], reading, ())
+
+    def _glimpse(self, guess: FirstGuess, steps: list[_Step], progress: Progress) -> GuessResult | None:
+        """Something to show while the first mask of an object is worked out."""
+        prompts = steps[-1].prompts
+        if len(steps) > 1 or prompts in self._guesses or not isinstance(guess, Glimpses):
+            return None
+        with self._timed("network"):
+            return guess.glimpse(self.panorama.rgb, prompts.clicks, prompts.box, progress=progress)
 
     def _guessed(self, guess: FirstGuess, prompts: Prompts, before: SphereMask | None, progress: Progress) -> _Guessed:
         """The first mask for some prompts; it depends on them alone, whatever was asked for in between."""

@@ -36,6 +36,9 @@ class Stage(StrEnum):
     FIRST = "first"
     """The first thing there is to be seen."""
 
+    REFINED = "refined"
+    """The first mask, after one that was only a glimpse."""
+
     VIEW = "view"
     """One more view was looked at."""
 

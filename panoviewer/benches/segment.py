@@ -27,7 +27,7 @@ from panoviewer.benches.rows import REFERENCE_WIDTH, Plan, Row, Unit, at_most, s
 from panoviewer.segmenting import prompt_timings
 
 THREADS = (1, 2)
-SMALL = ("a sofa", (100.0, -38.0))
+SMALL = ("a seat", (-27.0, -48.0))
 LARGE = ("the floor", (0.0, -70.0))
 """An object that lies within the views around a click, and one that runs out of them; degrees."""
 SEGMENTS = 200
@@ -109,9 +109,8 @@ def _click_rows(
 
     sweeps = [run.sweep for run in runs]
     if not everywhere:
-        firsts = [run.first for run in runs]
-        yield row("first mask", firsts, FIRST_S if count == 1 else None)
-        yield row("refined mask", firsts, REFINED_S if count == 1 else None, "The first mask is a refined one.")
+        yield row("first mask", [run.first for run in runs], FIRST_S if count == 1 else None)
+        yield row("refined mask", [run.refined for run in runs], REFINED_S if count == 1 else None)
         yield row(f"whole mask, {runs[0].views} views", sweeps, SWEEP_S if count == 2 else None)
     else:
         yield row(f"full sweep, {runs[0].views} views", sweeps, SWEEP_S if count == 2 else None)

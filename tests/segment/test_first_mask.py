@@ -14,7 +14,7 @@ from core.progress import Cancelled
 from core.scene import Box, Click
 from core.segment.candidates import OBJECT
 from core.segment.first_mask import CentredGuess
-from core.segment.guess import FirstGuess
+from core.segment.guess import FirstGuess, Glimpses
 from core.segment.merge import SeenView, merge_mask
 from core.segment.network import ViewAnswer
 from core.segment.options import Merge
@@ -123,6 +123,31 @@ def test_an_object_of_any_size_is_found_whole_anywhere(lon, lat, degrees):
     assert all(logits.shape[0] == 3 and logits.dtype == np.float32 for logits in result.logits)
     # An ERP row near a pole holds many pixels of one place.
     assert _iou(_mask(result), truth) > (0.93 if abs(lat) < 1 else 0.85)
+
+
+def test_a_glimpse_shows_the_object_before_the_guess_and_spares_it_its_views():
+    truth, network = _cap(0.4, 0.2, 8), SeesRed()
+    guess, rgb = CentredGuess(network), _photo(_cap(0.4, 0.2, 8))
+    assert isinstance(guess, Glimpses)
+    rough = guess.glimpse(rgb, [Click(0.4, 0.2)], None)
+    assert _iou(_mask(rough), truth) > 0.6
+    looked = len(network.encoded)
+    assert looked == 1
+    after_glimpse = guess.guess(rgb, [Click(0.4, 0.2)], None, None)
+    assert len(network.encoded) == looked + 1  # the second look alone
+    at_once = CentredGuess(SeesRed()).guess(rgb, [Click(0.4, 0.2)], None, None)
+    np.testing.assert_array_equal(after_glimpse.logits[0], at_once.logits[0])
+    assert guess.glimpse(rgb, [Click(0.4, 0.2)], None) is None
+
+
+def test_a_glimpse_of_another_click_or_photograph_is_not_taken_for_this_one():
+    guess, rgb = CentredGuess(SeesRed()), _photo(_cap(0.4, 0.2, 8), _cap(-0.9, 0, 8))
+    guess.glimpse(rgb, [Click(0.4, 0.2)], None)
+    other = guess.guess(rgb, [Click(-0.9, 0)], None, None)
+    assert _iou(_mask(other), _cap(-0.9, 0, 8)) > 0.7
+    guess.glimpse(rgb, [Click(0.4, 0.2)], None)
+    moved = _photo(_cap(0.4, 0.2, 4))
+    assert _iou(_mask(guess.guess(moved, [Click(0.4, 0.2)], None, None)), _cap(0.4, 0.2, 4)) > 0.6
 
 
 def test_the_second_look_is_as_close_as_the_object_allows():

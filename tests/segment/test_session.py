@@ -403,6 +403,32 @@ def test_an_object_within_the_first_guess_needs_no_sweep():
     assert updates[-1].score == pytest.approx(0.8)
 
 
+class Glimpser(Guesser):
+    """Shows half of it first."""
+
+    def glimpse(self, panorama_rgb, clicks, box, *, progress=None):
+        found = self.guess(panorama_rgb, clicks, box, None)
+        half = found.logits[0].copy()
+        half[..., half.shape[-1] // 2 :] = -4
+        return replace(found, logits=(half,))
+
+
+def test_a_glimpse_is_shown_before_the_first_mask_and_changes_nothing():
+    bits, first = OBJECTS["ahead"]
+    plain = list(session(Oracle(), painted(bits), guess=Guesser(bits)).updates([first]))
+    one = session(Oracle(), painted(bits), guess=Glimpser(bits))
+    shown = list(one.updates([first]))
+    assert [update.stage for update in shown] == [Stage.FIRST, Stage.REFINED, Stage.FINAL]
+    assert 0 < shown[0].mask.solid_angle() < 0.8 * plain[0].mask.solid_angle()
+    for mine, theirs in zip(shown[1:], plain, strict=True):
+        np.testing.assert_array_equal(mine.mask.unpack(), theirs.mask.unpack())
+    again = [update.stage for update in one.updates([first])]
+    assert again == [Stage.FIRST, Stage.FINAL]
+    corrected = [update.stage for update in one.updates([first, replace(first, lat=first.lat + 0.05)])]
+    assert corrected[0] is Stage.FIRST
+    assert Stage.REFINED not in corrected
+
+
 class Doubter(Guesser):
     """Finds a patch around the click, and is as sure of it as it is told to be."""
 
