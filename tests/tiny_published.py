@@ -64,6 +64,48 @@ def glpn():
     return t.GLPNForDepthEstimation(config), {"size_divisor": 32, "size": 64, "do_normalize": False}
 
 
+def zoedepth():
+    backbone = t.BeitConfig(
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=64,
+        patch_size=16,
+        use_relative_position_bias=True,
+        reshape_hidden_states=False,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    config = t.ZoeDepthConfig(
+        backbone_config=backbone,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=32,
+        bottleneck_features=32,
+        num_attractors=[4, 3, 2, 1],
+        bin_embedding_dim=8,
+        bin_configurations=[{"n_bins": 8, "min_depth": 0.001, "max_depth": 10.0, "name": "nyu"}],
+    )
+    size = {"size": {"height": 64, "width": 96}, "keep_aspect_ratio": True, "ensure_multiple_of": 32, "do_pad": True}
+    return t.ZoeDepthForDepthEstimation(config), size
+
+
+def depth_pro():
+    vision = {"model_type": "dinov2"} | VISION | {"image_size": 32, "patch_size": 8, "num_hidden_layers": 2}
+    config = t.DepthProConfig(
+        patch_size=32,
+        fusion_hidden_size=8,
+        intermediate_hook_ids=[1, 0],
+        intermediate_feature_dims=[8, 8],
+        scaled_images_feature_dims=[8, 8, 8],
+        image_model_config=dict(vision),
+        patch_model_config=dict(vision),
+        fov_model_config=dict(vision),
+        use_fov_model=False,
+    )
+    size = {"size": {"height": 128, "width": 128}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    return t.DepthProForDepthEstimation(config), size
+
+
 def segformer():
     config = t.SegformerConfig(
         hidden_sizes=[8, 8, 16, 16],

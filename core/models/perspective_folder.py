@@ -220,10 +220,11 @@ def _preprocessing(values: Mapping[str, Any], config: Mapping[str, Any], folder:
         sides = [size[key] for key in ("height", "width", "shortest_edge") if key in size]
         size = min(sides, default=OTHERWISE) if all(isinstance(side, int) for side in sides) else None
     of = next((values[key] for key in ("ensure_multiple_of", "size_divisor") if values.get(key)), None)
-    of = of or config.get("patch_size") or 1
+    patch = config.get("patch_size")
+    of = of or (patch if isinstance(patch, int) and patch > 0 else 1)
     try:
         low, high = SIZES
-        if type(size) is not int or type(of) is not int or not low <= size <= high or not 1 <= of <= 128:
+        if type(size) is not int or type(of) is not int or not low <= size <= high or not 1 <= of <= 512:
             raise ValueError(f"sides of {_shown(size)} pixels, in steps of {_shown(of)}")
         is_normalised = values.get("do_normalize", True)
         mean, deviation = (_three(values.get(key)) for key in ("image_mean", "image_std"))
