@@ -32,6 +32,7 @@ from panoviewer.dialogs.about import show_about, show_shortcuts
 from panoviewer.dialogs.questions import ask
 from panoviewer.dialogs.settings_dialog import SettingsDialog
 from panoviewer.exporting import Exporting
+from panoviewer.exposing import STEP, Exposing
 from panoviewer.images import Pyramid
 from panoviewer.jobs import Job
 from panoviewer.layering import Layering
@@ -39,6 +40,7 @@ from panoviewer.opengl import OpenGL
 from panoviewer.opening import Opening
 from panoviewer.panels.cloud_panel import CloudPanel
 from panoviewer.panels.compare_bar import CompareBar
+from panoviewer.panels.exposure_panel import ExposurePanel
 from panoviewer.panels.folder_panel import FolderPanel
 from panoviewer.panels.inference_panel import InferencePanel, describe
 from panoviewer.panels.layers_panel import LayersPanel
@@ -96,6 +98,7 @@ class MainWindow(QMainWindow):
         self.inference.set_choices(settings[MODEL], settings[DEVICE])
         self.layers = LayersPanel()
         self.cloud_panel = CloudPanel()
+        self.exposure_panel = ExposurePanel()
         self.folder = FolderPanel()
         self.messages = MessageBar()
         self.opening = Opening(session, settings, self.folder, self)
@@ -142,6 +145,15 @@ class MainWindow(QMainWindow):
             set_bare=lambda bare: self.desk.display.set_bare(bare=bare),
             parent=self,
         )
+        self.exposure_text = QLabel()
+        self.exposure_text.setAccessibleName("Exposure")
+        self.exposing = Exposing(
+            session,
+            panel=self.exposure_panel,
+            status=self.exposure_text,
+            actions=self.actions_by_name,
+            parent=self,
+        )
         names = (
             ("estimates depth, normals and classes.", "depth"),
             ("shows the point cloud.", "cloud"),
@@ -176,6 +188,7 @@ class MainWindow(QMainWindow):
             heading.setObjectName("heading")
             column.addWidget(heading)
             column.addWidget(widget, stretch)
+        column.insertWidget(column.indexOf(self.layers), self.exposure_panel)
         column.addStretch(0)
         scroll = QScrollArea()
         scroll.setWidget(panel)
@@ -204,6 +217,7 @@ class MainWindow(QMainWindow):
         self.badge.setAccessibleName("Device")
         self.statusBar().addWidget(self.status, 1)
         self.statusBar().addPermanentWidget(self.progress_text)
+        self.statusBar().addPermanentWidget(self.exposure_text)
         self.statusBar().addPermanentWidget(self.badge)
         self.statusBar().setSizeGripEnabled(False)
         self._show_badge()
@@ -251,6 +265,9 @@ class MainWindow(QMainWindow):
             "home": self.look_home,
             "reset_3d": self.stage.cloud.reset,
             "grid": lambda on: self.stage.erp.set_grid(visible=on),
+            "brighter": lambda: self.exposing.brighten(STEP),
+            "darker": lambda: self.exposing.brighten(-STEP),
+            "exposure": lambda: self.exposing.set_exposure(0.0),
             "full_screen": lambda on: self.showFullScreen() if on else self.showNormal(),
             **self.desk.handlers(),
             "shortcuts": lambda: show_shortcuts(self),
@@ -262,6 +279,7 @@ class MainWindow(QMainWindow):
         self.opening.listed.connect(self._folder_dock.show)
         session.opened.connect(self._show_panorama)
         session.previewed.connect(self._show_preview)
+        session.exposed.connect(self.stage.set_photo)
         session.preview_ended.connect(self._end_preview)
         session.predicted.connect(self._show_prediction)
         session.overlay_changed.connect(self.stage.set_overlay)

@@ -64,6 +64,7 @@ class Session(QObject):
             `preview_ended` follows.
         preview_ended: It will not be opened.
         refused(object, object): This `Path` could not be opened, because of this `PanoError`; what was open stays.
+        exposed(object): The open panorama is shown in another exposure; the `Pyramid` of its picture.
         predicted: There is another prediction, or none; `composer` paints it, `summary` tells it in numbers.
         overlay_changed(object): The `Pyramid` to lay over the photo, or None.
         cloud_built(object): The `CloudBuffer` to draw, or None.
@@ -76,6 +77,7 @@ class Session(QObject):
     previewed = Signal(object, object)
     preview_ended = Signal()
     refused = Signal(object, object)
+    exposed = Signal(object)
     predicted = Signal()
     overlay_changed = Signal(object)
     cloud_built = Signal(object)
@@ -147,7 +149,7 @@ class Session(QObject):
 
         def read(progress: Progress) -> tuple[Panorama, Pyramid]:
             panorama = read_panorama(path, assume=assume, progress=progress)
-            return panorama, Pyramid.of(_shown(panorama))
+            return panorama, Pyramid.of(_shown(panorama.rgb, panorama.valid))
 
         self._end_preview()
         self.jobs.run(
@@ -191,6 +193,19 @@ class Session(QObject):
         self.cloud_built.emit(None)
         for act in waiting:
             act()
+
+    def set_exposure(self, ev: float) -> None:
+        """Show a panorama of more than 8 bits with more or less light, in steps; models go on seeing it at 0."""
+        panorama = self.document.panorama
+        if panorama is None or panorama.radiance is None:
+            return
+        radiance = panorama.radiance
+
+        def paint(_progress: Progress) -> Pyramid:
+            rgb = panorama.rgb if ev == 0 else panorama.tone.develop(radiance, ev)
+            return Pyramid.of(_shown(rgb, panorama.valid))
+
+        self.jobs.run("Developing", paint, done=self._take_exposed, key="exposure", visible=False)
 
     def predict(self) -> None:
         """Run the chosen model on the open panorama."""
@@ -281,6 +296,10 @@ class Session(QObject):
             self._previewing = True
             self.previewed.emit(*preview)
 
+    def _take_exposed(self, pyramid: Pyramid) -> None:
+        self.pyramid = pyramid
+        self.exposed.emit(pyramid)
+
     def _end_preview(self) -> None:
         self.jobs.cancel("preview")
         self._waiting.clear()
@@ -345,14 +364,14 @@ def _preview(path: Path, assume: Assume | None) -> tuple[Panorama, Pyramid] | No
     if header.width * header.height < SLOW_PIXELS or header.format != "JPEG" or header.is_progressive:
         return None
     panorama = read_preview(path, PREVIEW_WIDTH, assume=assume)
-    return panorama, Pyramid.of(_shown(panorama))
+    return panorama, Pyramid.of(_shown(panorama.rgb, panorama.valid))
 
 
-def _shown(panorama: Panorama) -> NDArray[np.uint8]:
+def _shown(rgb: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
     """The colours to paint; what a partial photograph did not see is painted as background, not as night."""
-    if panorama.valid is None:
-        return panorama.rgb
-    return np.where(panorama.valid[..., None], panorama.rgb, np.array(UNSEEN, np.uint8))
+    if valid is None:
+        return rgb
+    return np.where(valid[..., None], rgb, np.array(UNSEEN, np.uint8))
 
 
 def first_stride(panorama: Panorama) -> int:

@@ -92,6 +92,12 @@ class Stage(QWidget):
             view.set_masks(self._masks)
         self.previewing = False
 
+    def set_photo(self, pyramid: Pyramid) -> None:
+        """Show the open panorama in other colours; all that lies over it stays."""
+        self._pyramid = pyramid
+        for view in self._shown():
+            view.set_photo(pyramid)
+
     def preview(self, pyramid: Pyramid) -> None:
         """Show what will be opened, alone; what is shown from now on is shown when the preview ends."""
         self.previewing = True

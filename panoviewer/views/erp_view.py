@@ -69,6 +69,11 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
         if not sharper:
             self.fit()
 
+    def set_photo(self, pyramid: Pyramid) -> None:
+        """Show the same picture in other colours."""
+        self._picture.photo = pyramid
+        self._picture.update()
+
     def set_overlay(self, overlay: Pyramid | None) -> None:
         """Lay a premultiplied RGBA picture of any size over the photo."""
         self._picture.overlay = overlay

@@ -73,6 +73,10 @@ class PerspectiveView(QWidget):
         self.canvas.set_picture("photo", pyramid, sharper=sharper)
         self.set_marks(())
 
+    def set_photo(self, pyramid: Pyramid) -> None:
+        """Show the same picture in other colours; the old ones stay until all of the new ones can be shown."""
+        self.canvas.set_picture("photo", pyramid, sharper=True)
+
     def set_overlay(self, overlay: Pyramid | None) -> None:
         """Lay a premultiplied RGBA picture over the photo."""
         self.canvas.set_picture("overlay", overlay)
