@@ -10,8 +10,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 
-from core.errors import NotAFullSphere, PanoError
+from core.errors import NotAFullSphere, PanoError, UnsupportedImage
+from core.io.cube_files import cube_picture
 from core.io.folder import SUFFIXES, is_panorama, list_panoramas
+from core.io.header import read_header
 from core.io.images import Assume
 from panoviewer.panels.folder_panel import FolderPanel
 from panoviewer.session import Session
@@ -162,6 +164,7 @@ class Opening(QObject):
         )
         full = question.addButton("The whole sphere", QMessageBox.ButtonRole.AcceptRole)
         crop = question.addButton("A part of it", QMessageBox.ButtonRole.AcceptRole)
+        cube = question.addButton("A cube map", QMessageBox.ButtonRole.AcceptRole) if _may_be_cube(path) else None
         question.addButton(QMessageBox.StandardButton.Cancel)
         question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
 
@@ -170,9 +173,20 @@ class Opening(QObject):
                 self._session.open(path, "full")
             elif button is crop:
                 self._session.open(path, "crop")
+            elif cube is not None and button is cube:
+                self._session.open(path, "cube")
 
         question.buttonClicked.connect(answer)
         question.open()
+
+
+def _may_be_cube(path: Path) -> bool:
+    """True for a picture of the shape of a cube map."""
+    try:
+        header = read_header(path)
+    except UnsupportedImage:
+        return False
+    return cube_picture(header.height, header.width) is not None
 
 
 def _siblings(path: Path) -> list[Path]:

@@ -68,6 +68,18 @@ def test_a_picture_that_is_not_2_to_1_asks_and_keeps_what_was_open(window, settl
     assert (window.session.pyramid.levels[0][~panorama.valid] == UNSEEN).all()
 
 
+def test_a_picture_of_the_shape_of_a_cross_may_be_a_cube_map(window, settle, qtbot, tmp_path):
+    window.open(write_panorama(tmp_path / "cross.png", 90, 120))
+    qtbot.waitUntil(lambda: window.findChild(QMessageBox, "assume") is not None)
+    question = window.findChild(QMessageBox, "assume")
+    cube = next(button for button in question.buttons() if button.text() == "A cube map")
+    QTest.mouseClick(cube, Qt.MouseButton.LeftButton)
+    settle(window)
+    panorama = window.session.document.panorama
+    assert (panorama.height, panorama.width) == (60, 120)
+    assert panorama.valid is None
+
+
 def test_the_question_can_be_cancelled(window, qtbot, settle, tmp_path):
     opened = window.session.document.panorama
     window.open(write_panorama(tmp_path / "wide.png", 100, 400))
