@@ -72,6 +72,7 @@ class ExportDialog(QDialog):
         self._options = options
         self._suggested = suggested
         self._cloud: PointCloud | None = None
+        self._chosen_frame = FRAME_NAMES[0]
         self._format = QComboBox()
         for exporter in GEOMETRY:
             self._format.addItem(exporter.title, exporter.suffix)
@@ -138,6 +139,7 @@ class ExportDialog(QDialog):
         for check in (self._edges, self._raw_pose):
             check.toggled.connect(self._later)
         self._format.currentIndexChanged.connect(self._show_format)
+        self._frame.activated.connect(lambda place: self.set_frame(self._frame.itemData(place)))
         self._triangles.valueChanged.connect(self._show_count)
         self._write.clicked.connect(self._choose_file)
         buttons.rejected.connect(self.close)
@@ -160,14 +162,14 @@ class ExportDialog(QDialog):
 
     @property
     def frame(self) -> str:
-        """The chosen frame, one of `FRAME_NAMES`."""
-        return str(self._frame.currentData())
+        """The chosen frame, one of `FRAME_NAMES`, whether or not the format takes it."""
+        return self._chosen_frame
 
     def set_frame(self, name: str) -> None:
         """Choose a frame; one that there is not leaves the choice as it is."""
-        place = self._frame.findData(name)
-        if place >= 0:
-            self._frame.setCurrentIndex(place)
+        if self._frame.findData(name) >= 0:
+            self._chosen_frame = name
+            self._show_format()
 
     def options(self) -> CloudOptions:
         """What the controls say."""
@@ -218,6 +220,9 @@ class ExportDialog(QDialog):
             (self._frame, len(self.exporter.frames) > 1),
         ):
             box.setEnabled(concerned)
+        # A format with a frame of its own shows it, and gives the chosen one back when another format is chosen.
+        frames = self.exporter.frames
+        self._frame.setCurrentIndex(self._frame.findData(self.frame if self.frame in frames else frames[0]))
         self._show_count()
 
     def _show_options(self) -> None:

@@ -145,9 +145,11 @@ def test_the_dialog_offers_what_the_format_and_the_photograph_allow(qapp):
     assert dialog._triangles.isEnabled()
     assert not dialog._voxel.isEnabled()
     assert not dialog._frame.isEnabled()
+    assert dialog._frame.currentData() == "gltf"
     dialog.set_format(".laz")
     assert dialog._frame.isEnabled()
     assert dialog._voxel.isEnabled()
+    assert dialog._frame.currentData() == dialog.frame == "z-up"
     dialog.set_format(".usd")
     assert dialog.exporter.suffix == ".laz"
     dialog.deleteLater()
