@@ -142,8 +142,15 @@ MODELS: tuple[ModelSpec, ...] = (
 )
 DEFAULT_MODEL = MODELS[0].name
 
-_SAM2_SIZES = {"tiny": 38_962_498, "small": 46_060_354, "base-plus": 80_850_178, "large": 224_446_642}
-"""Parameters of each."""
+_SAM2_SIZES = {
+    "tiny": (38_962_498, 293e9),
+    "small": (46_060_354, 360e9),
+    "base-plus": (80_850_178, 648e9),
+    "large": (224_446_642, 1825e9),
+}
+"""Parameters of each, and operations of its encoder."""
+_SAM2_REST = 550e9
+"""Operations behind the encoder, with six memories, of which nearly all are spent on reading those."""
 
 SEGMENTERS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -168,9 +175,10 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
             layout=f"core.models.sam2:{size.replace('-', '_')}_layout",
             hub=HubFile(f"facebook/sam2.1-hiera-{size}", f"sam2.1_hiera_{size.replace('-', '_')}.pt"),
             parameters=parameters,
+            operations=encoder + _SAM2_REST,
             view_sizes=(1024, 512),
         )
-        for size, parameters in _SAM2_SIZES.items()
+        for size, (parameters, encoder) in _SAM2_SIZES.items()
     ),
     *(
         ModelSpec(
@@ -184,9 +192,10 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
             layout=f"core.models.sam2:{size.replace('-', '_')}_layout",
             asks=True,
             parameters=parameters,
+            operations=encoder + _SAM2_REST,
             view_sizes=(1024, 512),
         )
-        for size, parameters in _SAM2_SIZES.items()
+        for size, (parameters, encoder) in _SAM2_SIZES.items()
     ),
 )
 """Networks that cut out what is clicked on. They say nothing about a panorama by themselves and so have no tasks; their
