@@ -34,7 +34,8 @@ _BYTES = {0: 4, 1: 2, 2: 4}
 _PIXEL_TYPES = {0: "whole numbers", 1: "half", 2: "float"}
 _BT709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 _LARGEST_HALF = 65504.0
-_PIPE_BYTES = 1 << 22
+BLOCK = 1 << 18
+"""Pixels that are read at once."""
 
 
 class ExrError(Exception):
@@ -160,32 +161,28 @@ def read_exr(path: Path, header: ExrHeader, progress: Progress) -> NDArray[np.fl
     height, width, count = header.data.height, header.data.width, len(header.channels)
     limit = 2 * header.stored_bytes + height * width * 8 + BASE_BYTES
     command = [sys.executable, "-P", str(Path(__file__).with_name("exr_process.py"))]
-    command += [str(path.resolve()), str(header.part), str(limit), *header.channels]
+    command += [str(path.resolve()), str(header.part), str(limit)]
+    command += header.channels if count == 3 else header.channels * 3
     radiance = np.empty((height, width, 3), np.float32)
-    progress(0, count)
+    matrix = None if header.chromaticities is None or count == 1 else rgb_from_chromaticities(header.chromaticities)
+    rows = max(1, BLOCK // width)
+    progress(0, height)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        rows = max(1, _PIPE_BYTES // (width * 4))
-        block = np.empty((rows, width), np.float32)
-        for channel in range(count):
-            progress(channel, count)
-            for top in range(0, height, rows):
-                part = block[: min(rows, height - top)]
-                if not _fill(cast(IO[bytes], process.stdout), part):
-                    _, message = process.communicate()
-                    raise ExrError(message.decode("utf-8", "replace").strip()[-80:] or "its pixels are damaged")
-                radiance[top : top + len(part), :, channel] = part
+        for top in range(0, height, rows):
+            progress(top, height)
+            part = radiance[top : top + rows]
+            if not _fill(cast(IO[bytes], process.stdout), part):
+                _, message = process.communicate()
+                raise ExrError(message.decode("utf-8", "replace").strip()[-80:] or "its pixels are damaged")
+            if not np.isfinite(part).all():
+                np.nan_to_num(part, copy=False, nan=0.0, posinf=_LARGEST_HALF, neginf=0.0)
+            if matrix is not None:
+                part[:] = part @ matrix.T
     finally:
         process.kill()
         process.communicate()
-    if count == 1:
-        radiance[..., 1:] = radiance[..., :1]
-    matrix = None if header.chromaticities is None else rgb_from_chromaticities(header.chromaticities)
-    for row in radiance:
-        np.nan_to_num(row, copy=False, nan=0.0, posinf=_LARGEST_HALF, neginf=0.0)
-        if matrix is not None and count == 3:
-            row[:] = row @ matrix.T
-    progress(count, count)
+    progress(height, height)
     return radiance
 
 

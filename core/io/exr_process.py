@@ -1,8 +1,8 @@
-"""Run by `core.io.exr` as a program: writes channels of an OpenEXR file to standard output as float32.
+"""Run by `core.io.exr` as a program: writes channels of an OpenEXR file to standard output as float32, pixel by pixel.
 
     exr_process.py FILE PART LIMIT CHANNEL...
 
-LIMIT is the most address space in bytes. It imports nothing of this project, so that it begins fast.
+LIMIT is the most address space in bytes beside that of the libraries. It imports nothing of this project, so that it begins fast.
 """
 
 from __future__ import annotations
@@ -10,9 +10,13 @@ from __future__ import annotations
 import os
 import sys
 
+BLOCK = 1 << 18
+"""Pixels that are written at once."""
+MOST_THREADS = 4
+
 
 def main(file: str, part: str, limit: str, *names: str) -> int:
-    """The channels one after the other, row by row; 1 and a few words on standard error where that fails."""
+    """The named channels of each pixel, row by row; 1 and a few words on standard error where that fails."""
     output = os.fdopen(os.dup(1), "wb")
     # The library talks on both streams, about nothing that a user could use.
     silent = os.open(os.devnull, os.O_WRONLY)
@@ -24,9 +28,14 @@ def main(file: str, part: str, limit: str, *names: str) -> int:
         import OpenEXR
 
         _limit(int(limit))
-        channels = OpenEXR.File(file, separate_channels=True, num_threads=0).channels(int(part))
-        for name in names:
-            output.write(np.ascontiguousarray(channels[name].pixels, np.float32).data)
+        # Each thread maps memory of its own, which the limit has room for up to a few of them.
+        threads = min(MOST_THREADS, os.cpu_count() or 1)
+        channels = OpenEXR.File(file, separate_channels=True, num_threads=threads).channels(int(part))
+        planes = [channels[name].pixels for name in names]
+        rows = max(1, BLOCK // planes[0].shape[1])
+        for top in range(0, len(planes[0]), rows):
+            pixels = np.stack([plane[top : top + rows] for plane in planes], axis=-1, dtype=np.float32)
+            output.write(pixels.data)
         output.flush()
     except MemoryError:
         os.write(errors, b"it needs too much memory")
@@ -43,11 +52,13 @@ def main(file: str, part: str, limit: str, *names: str) -> int:
 
 
 def _limit(size: int) -> None:
-    """Let no file take more memory than its header says."""
+    """Let no file take more memory than its header says, beside what the libraries have mapped by now."""
     if sys.platform == "linux":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+        with open("/proc/self/statm", encoding="ascii") as file:
+            mapped = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + size, mapped + size))
 
 
 if __name__ == "__main__":
