@@ -269,6 +269,10 @@ def convert_parser() -> Parser:
         metavar="PITCH,ROLL",
         help="make the horizon level, by the pose that the picture states or by these degrees",
     )
+    for name, what in (("horizon", "on the horizon"), ("vertical", "above each other, such as an edge of a wall")):
+        parser.add_argument(
+            f"--{name}", type=_four_numbers, metavar="LON,LAT,LON,LAT", help=f"make it level by two points {what}"
+        )
     parser.add_argument(
         "--rotate",
         type=_three_numbers,

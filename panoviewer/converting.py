@@ -14,7 +14,9 @@ from core.export import export, find_exporter
 from core.export.panorama import cube_faces, write_pixels
 from core.geometry.camera import angles_from_rotation, rotation_from_angles
 from core.geometry.cube import CROSS, FACES, STRIP
+from core.geometry.levelling import level_by_horizon, level_by_vertical
 from core.geometry.sampling import Image
+from core.geometry.sphere import lonlat_to_directions
 from core.io.atomic import atomic_file, prepare_file
 from core.io.gpano import GPano
 from core.io.gpano_packet import gpano_packet, kept_exif, kept_tags
@@ -61,7 +63,10 @@ def _convert_picture(args: argparse.Namespace, console: Console) -> list[Path]:
         raise UsageError(
             f"{suffix} is for pictures of more than 8 bits, got one of 8; choose .jpg, .png or .tif: {args.file}"
         )
-    if args.level not in (None, STATED):
+    if args.horizon is not None or args.vertical is not None:
+        panorama = replace(panorama, level_from_world=_levelled(args, panorama.level_from_world))
+        args.level = STATED
+    elif args.level not in (None, STATED):
         # What was measured takes the place of what the picture states.
         panorama = replace(panorama, level_from_world=_pose(args.level))
     turn = _turn(args, panorama.level_from_world)
@@ -84,6 +89,8 @@ def _convert_map(args: argparse.Namespace, console: Console) -> list[Path]:  # n
     ending = next((end for end in MAPS if args.output.name.lower().endswith(end)), None)
     if ending is None or (".depth." in ending) != (".depth." in args.file.name.lower()):
         raise UsageError(f"Expected a name that ends in {', '.join(MAPS)} and in the kind of the input: {args.output}")
+    if args.horizon is not None or args.vertical is not None:
+        raise UsageError("Points of a horizon or a vertical are for pictures; say --level PITCH,ROLL for a map.")
     targets = _targets(args, ending)
     found = read_map(args.file)
     if args.level == STATED and found.level_from_world is None:
@@ -107,6 +114,19 @@ def _turn(args: argparse.Namespace, level_from_world: NDArray[np.float64]) -> ND
         return level
     turn: NDArray[np.float64] = rotation_from_angles(*np.radians(args.rotate)).T @ level
     return turn
+
+
+def _levelled(args: argparse.Namespace, level_from_world: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The pose by the points that are given."""
+    if args.level is not None or (args.horizon is not None and args.vertical is not None):
+        raise UsageError("Expected one of --level, --horizon and --vertical, got several; leave the others out.")
+    points = args.vertical if args.horizon is None else args.horizon
+    way = level_by_vertical if args.horizon is None else level_by_horizon
+    first, second = (lonlat_to_directions(*np.radians(point)) for point in (points[:2], points[2:]))
+    try:
+        return way(first, second, level_from_world)
+    except ValueError as error:
+        raise UsageError(f"The two points give no pose: {error}; choose others.") from error
 
 
 def _pose(angles: tuple[float, float]) -> NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
     exr_process.py FILE PART LIMIT CHANNEL...
 
-LIMIT is the most address space in bytes beside that of the libraries. It imports nothing of this project, so that it begins fast.
+LIMIT is the most address space in bytes beside that of the libraries. It imports nothing of this project, so that it
+begins fast.
 """
 
 from __future__ import annotations

@@ -92,6 +92,23 @@ def test_a_levelled_picture_says_it_is_level_and_keeps_its_north(in_process, pho
     np.testing.assert_array_equal(read_panorama(tmp_path / "same.jpg").rgb, after.rgb)
 
 
+@pytest.mark.parametrize("way", ["horizon", "vertical"])
+def test_two_points_level_a_picture(in_process, photo, tmp_path, way):
+    level = rotation_from_angles(0, np.radians(8), np.radians(5))
+    ends = [(-50, 0), (40, 0)] if way == "horizon" else [(90, -20), (90, 35)]
+    points = []
+    for lon, lat in np.radians(ends):
+        x, y, z = level.T @ [np.cos(lat) * np.sin(lon), -np.sin(lat), np.cos(lat) * np.cos(lon)]
+        points += [np.degrees(np.arctan2(x, z)), np.degrees(np.arctan2(-y, np.hypot(x, z)))]
+    text = ",".join(f"{number:.9f}" for number in points)
+    assert in_process("convert", photo, f"--{way}", text, "-o", tmp_path / "out.png") == 0
+    after = read_panorama(tmp_path / "out.png")
+    assert after.is_level
+    if way == "horizon":
+        off = angle_between(directions(after.rgb), erp_rays(HEIGHT, WIDTH) @ level)
+        assert np.percentile(off, 99) < 0.02
+
+
 def test_a_turn_by_whole_columns_is_exact(in_process, photo, tmp_path):
     assert in_process("convert", photo, "--rotate", "-45,0,0", "-o", tmp_path / "out.png") == 0
     np.testing.assert_array_equal(
@@ -219,6 +236,8 @@ def test_maps_turn_with_their_vectors_and_become_cube_maps(in_process, tmp_path)
         (["-o", "{tmp}/out.gif"], "Expected a file name that ends in one of .jpg"),
         (["-o", "{tmp}/out"], "Expected a file name that ends in one of .jpg"),
         (["-o", "{tmp}/photo.jpg"], "another file to write than the one that is read"),
+        (["--horizon", "1,2,1,2", "-o", "{tmp}/out.png"], "too near to each other"),
+        (["--horizon", "1,2,9,2", "--level", "-o", "{tmp}/out.png"], "one of --level, --horizon and --vertical"),
         (["--layout", "six", "-o", "{tmp}/out.png"], "--layout is for cube maps"),
         (["--rotate", "1,2", "-o", "{tmp}/out.png"], "3 numbers with commas"),
         (["--rotate", "1,2,nan", "-o", "{tmp}/out.png"], "3 numbers with commas"),
