@@ -1,4 +1,4 @@
-"""Measurements of overlapping tiles brought to one scale, and to that of a reference.
+"""Measurements of overlapping tiles brought to one scale.
 
 A tile measures something positive, such as the inverse of the range, only up to its own factor and shift: what it knows
 is ``sum_k x_k B_k(d)`` with known functions B of the direction d and unknown numbers x. The numbers are those with
@@ -117,36 +117,6 @@ def align_tiles(terms: F64, weights: F64) -> tuple[F64, NDArray[np.int64]]:
             numbers[members[0]] = np.eye(count)[0]  # nothing to compare with: as it is
         _set_unit(numbers, members, terms, known)
     return numbers, groups
-
-
-def fit_to_reference(terms: F64, reference: F64, weights: F64) -> tuple[F64, float]:
-    """The numbers with which a tile's values equal a reference, robustly.
-
-    Args:
-        terms: (n, k), NaN where the tile knows nothing.
-        reference: (n,) positive values, NaN where unknown.
-        weights: (n,), not negative.
-
-    Returns:
-        numbers: (k,), NaN where there is too little to fit.
-        deviation: Typical relative difference that remains (1.4826 times the median of its amount).
-    """
-    known = np.isfinite(terms).all(axis=-1) & np.isfinite(reference) & (reference > 0) & (weights > 0)
-    count = terms.shape[1]
-    if known.sum() < FEWEST * count:
-        return np.full(count, np.nan), np.inf
-    relative = terms[known] / reference[known, None]
-    given = weights[known]
-    robust: F64 = np.ones(len(given))
-    numbers: F64 = np.zeros(count)
-    deviation = np.inf
-    for _ in range(ROUNDS):
-        share = np.sqrt(given * robust)
-        numbers = np.asarray(np.linalg.lstsq(relative * share[:, None], share, rcond=None)[0], np.float64)
-        off = relative @ numbers - 1
-        deviation = _DEVIATION * float(np.median(np.abs(off)))
-        robust = _cauchy(off, deviation)
-    return numbers, deviation
 
 
 Rows = list[tuple[int, int, F64, F64, F64]]

@@ -69,7 +69,7 @@ def merge_tiles(tiles: Sequence[Image], cameras: Sequence[Camera], height: int, 
 
 def merge_surfaces(
     tiles: Sequence[NDArray[np.float32]], cameras: Sequence[Camera], height: int, width: int
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """One panorama from overlapping maps of something positive that jumps where one surface hides another.
 
     Each direction is the mean over the tiles that know it, as in `merge_tiles`. Beside a jump, though, it belongs to
@@ -86,7 +86,8 @@ def merge_surfaces(
         width: Columns of the panorama.
 
     Returns:
-        (height, width) float32, NaN where no tile knows anything.
+        (height, width) float32 values, NaN where no tile knows anything; and the tiles' summed weights, which fall
+        smoothly to 0 at the border of what they know.
 
     Raises:
         ValueError: Tiles and cameras do not fit each other.
@@ -102,12 +103,12 @@ def merge_surfaces(
         where = frozen(spot.runs), spot.col
         _lead(where, (frozen(values), frozen(at_jump)), frozen(spot.weights), (heaviest, leading, beside))
         seen.append((where, (frozen(values), frozen(at_jump)), frozen(spot.weights)))
-    sums, weights = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    sums, trusted, weights = (np.zeros(size, np.float32) for _ in range(3))
     for where, told, weight in seen:
-        _follow(where, told, weight, (frozen(leading), frozen(beside)), (sums, weights))
+        _follow(where, told, weight, (frozen(leading), frozen(beside)), (sums, trusted, weights))
     merged = np.full(size, np.nan, np.float32)
-    np.divide(sums, weights, out=merged, where=weights > 0)
-    return merged
+    np.divide(sums, trusted, out=merged, where=trusted > 0)
+    return merged, weights
 
 
 def sized_like(camera: Camera, tile: Image) -> Camera:
@@ -154,12 +155,14 @@ def _lead(where: Where, told: Told, weights: F32, best: tuple[F32, F32, NDArray[
 
 
 @compiled
-def _follow(where: Where, told: Told, weights: F32, best: tuple[F32, NDArray[np.bool_]], out: tuple[F32, F32]) -> None:
+def _follow(
+    where: Where, told: Told, weights: F32, best: tuple[F32, NDArray[np.bool_]], out: tuple[F32, F32, F32]
+) -> None:
     """Add up the values; beside a jump, those that agree with the leading ones."""
     runs, shift = where
     values, at_jump = told
     leading, beside = best
-    sums, total = out
+    sums, trusted, total = out
     width = leading.shape[1]
     at = 0
     for n in range(runs.shape[0]):
@@ -168,12 +171,13 @@ def _follow(where: Where, told: Told, weights: F32, best: tuple[F32, NDArray[np.
         for _ in range(runs[n, 2]):
             if values[at] > 0:
                 weight = weights[at]
+                total[row, col] += weight
                 if at_jump[at] or beside[row, col]:
                     off = (values[at] - leading[row, col]) / (np.float32(JUMP) * leading[row, col])
                     trust = 1 / (1 + off * off)
                     weight *= trust * trust
                 sums[row, col] += weight * values[at]
-                total[row, col] += weight
+                trusted[row, col] += weight
             at += 1
             col += 1
             if col == width:

@@ -33,8 +33,10 @@ F32 = NDArray[np.float32]
 LEAST_FOV = math.radians(35)
 WIDEST_FOV = math.pi / 2
 """Of a tile: with less, a network sees too little to tell what it sees, and the tiles are as many as the square."""
-MOST_OFF = 0.25
+MOST_OFF = 0.4
 """Typical relative difference from the low-resolution depth from which on a tile is not believed."""
+ENOUGH = 0.15
+"""Weight of the tiles from which on nothing else counts: what a covering set of them reaches everywhere."""
 SAMPLES = 40_000
 READ = 0.9
 
@@ -76,9 +78,9 @@ def refine_by_tiles(
     tiles, views = _brought_to(coarse, readings, kind)
     depth = prediction.depth
     if tiles:
-        refined = np.reciprocal(merge_surfaces(tiles, views, height, width))
-        known = np.isfinite(refined)
-        depth = np.where(known if prediction.far is None else known & ~prediction.far, refined, depth)
+        depth = _blended(depth, *merge_surfaces(tiles, views, height, width))
+        if prediction.far is not None:
+            depth[prediction.far] = np.nan
     progress(1000, 1000)
     return replace(prediction, depth=depth, model=f"{prediction.model} + {network.name}")
 
@@ -119,6 +121,19 @@ def detail_tiles(size: int, height: int, level_from_world: ArrayLike | None = No
         Camera.from_rotation(world_from_level @ camera.world_from_camera, fov_x=fov, height=size, width=size)
         for camera in upright
     )
+
+
+def _blended(depth: F32, inverse: F32, weights: F32) -> F32:
+    """The tiles' depth where they see enough, passing into the one that was there where they end."""
+    part = np.clip(weights / np.float32(ENOUGH), 0, 1)
+    part = part * part * (3 - 2 * part)
+    part[np.isnan(inverse)] = 0
+    part[np.isnan(depth) & (part > 0)] = 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        before = np.where(part < 1, np.reciprocal(depth), np.float32(0))
+        blended = part * np.nan_to_num(inverse) + (1 - part) * before
+        refined: F32 = np.where(part > 0, np.reciprocal(blended), depth).astype(np.float32)
+    return refined
 
 
 def _brought_to(coarse: F32, readings: Sequence[TileReading], kind: DepthKind) -> tuple[list[F32], list[Camera]]:

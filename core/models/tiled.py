@@ -375,7 +375,7 @@ def _merged_depth(
     if not tiles:
         return np.full(size, _UNKNOWN), np.zeros(size, np.bool_)
     with np.errstate(divide="ignore"):
-        depth = np.reciprocal(merge_surfaces(tiles, cameras, *size))
+        depth = np.reciprocal(merge_surfaces(tiles, cameras, *size)[0])
     # What a tile does not know has no say in what is far.
     views = [
         np.where(is_far, np.float32(1), np.where(np.isfinite(tile), np.float32(0), _UNKNOWN))

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.geometry.alignment import align_tiles, border_weights, even_directions, fit_to_reference, sample_tile
+from core.geometry.alignment import align_tiles, border_weights, even_directions, sample_tile
 from core.geometry.camera import Camera
 from core.geometry.tiling import icosahedron_tiles
 
@@ -111,20 +111,3 @@ def test_a_tile_that_knows_nothing_or_the_opposite_is_left_out():
     assert np.isnan(numbers[[3, 5]]).all()
     others = np.delete(numbers[:, 0], [3, 5])
     np.testing.assert_allclose(others, others[0], rtol=1e-3)
-
-
-def test_a_tile_fits_a_reference_but_for_a_third_of_it():
-    rng = np.random.default_rng(5)
-    values = rng.uniform(1, 5, 900)
-    reference = 0.3 * values + 0.7
-    reference[:300] *= rng.uniform(1.5, 3, 300)
-    reference[300:310] = np.nan
-    numbers, deviation = fit_to_reference(np.stack([values, np.ones(900)], axis=-1), reference, np.ones(900))
-    np.testing.assert_allclose(numbers, (0.3, 0.7), atol=1e-4)
-    assert deviation < 0.01
-
-
-def test_too_little_to_fit_is_told():
-    numbers, deviation = fit_to_reference(np.ones((5, 2)), np.ones(5), np.ones(5))
-    assert np.isnan(numbers).all()
-    assert deviation == np.inf

@@ -140,7 +140,7 @@ def stripes(directions):
 @pytest.mark.parametrize("size", [(64, 128), (65, 131), (150, 301)])
 def test_between_two_surfaces_no_third_one_arises(size):
     cameras = icosahedron_tiles(80)
-    merged = merge_surfaces([stripes(camera.rays()).astype(np.float32) for camera in cameras], cameras, *size)
+    merged, _ = merge_surfaces([stripes(camera.rays()).astype(np.float32) for camera in cameras], cameras, *size)
     within = np.minimum(np.abs(merged - 1), np.abs(merged - 0.2))
     # Where a pixel of the panorama holds several of the tiles, it is their mean.
     assert (within > 0.02).mean() < (0.03 if size[0] == 150 else 0.12)
@@ -152,7 +152,7 @@ def test_between_two_surfaces_no_third_one_arises(size):
 def test_on_one_surface_tiles_that_disagree_pass_smoothly_into_each_other():
     cameras = icosahedron_tiles(80)
     tiles = [np.full((80, 80), 1 + 0.1 * (n % 2), np.float32) for n in range(12)]
-    merged = merge_surfaces(tiles, cameras, 150, 301)
+    merged, _ = merge_surfaces(tiles, cameras, 150, 301)
     np.testing.assert_allclose(merged, merge_tiles(tiles, cameras, 150, 301), atol=1e-5)
 
 
@@ -160,8 +160,10 @@ def test_surfaces_that_no_tile_knows_are_unknown():
     cameras = cube_tiles(40)
     tiles = [np.ones((40, 40), np.float32) for _ in cameras]
     tiles[4][:] = np.nan
-    merged = merge_surfaces(tiles, cameras, 40, 80)
+    merged, weights = merge_surfaces(tiles, cameras, 40, 80)
     assert np.isnan(merged[:5]).all()
+    assert (weights[:5] == 0).all()
+    assert (weights[np.isfinite(merged)] > 0).all()
     assert np.isfinite(merged[20:]).all()
     with pytest.raises(ValueError, match="one tile per camera"):
         merge_surfaces(tiles[:2], cameras, 40, 80)

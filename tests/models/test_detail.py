@@ -109,6 +109,26 @@ def test_tiles_that_contradict_the_coarse_depth_are_left_out():
     np.testing.assert_array_equal(refined.depth, depth)
 
 
+def test_where_tiles_end_they_pass_smoothly_into_what_was_there():
+    class Silent(RoomNetwork):
+        """Says nothing of what lies behind."""
+
+        def one(self, camera):
+            said = super().one(camera)
+            if abs(math.remainder(camera.yaw, 2 * math.pi)) > 2:
+                said["depth"][:] = np.nan
+            return said
+
+    truth = room(erp_rays(*SIZE))[0].astype(np.float32)
+    start = Prediction(depth=2 * truth, is_metric=True)
+    refined = refine_by_tiles(start, truth, PHOTO, Silent(size=64))
+    ratio = refined.depth / truth
+    assert ratio[60, 0] == pytest.approx(2, rel=1e-4)
+    assert ratio[60, 120] == pytest.approx(1, rel=0.02)
+    steps = np.abs(np.diff(np.log(ratio[60])))
+    assert steps.max() < 0.3, "of a jump of 0.69, had it been at once"
+
+
 @pytest.mark.parametrize("shift", [-30, 7])
 def test_a_model_with_a_heading_of_its_own_is_refined_all_the_same(shift):
     class Headed(Coarse):
