@@ -61,7 +61,7 @@ class ComparingSegments(QObject):
         self._set_bare = set_bare
         self.active = False
         bar.closed.connect(self.stop)
-        annotating.selection_changed.connect(self._follow)
+        annotating.selection_changed.connect(self.follow)
 
     def start(self) -> None:
         """Compare the two selected segments."""
@@ -85,8 +85,8 @@ class ComparingSegments(QObject):
             self._set_bare(False)
             self.changed.emit()
 
-    def _follow(self) -> None:
-        """Other segments are selected: compare those, or none any more."""
+    def follow(self) -> None:
+        """Other segments are selected, or they were edited: compare what there is now, or nothing any more."""
         if self.active:
             if len(self._annotating.selected_segments) == 2:
                 self.start()

@@ -299,7 +299,7 @@ class MainWindow(QMainWindow):
         self.comparing.changed.connect(self._show_comparison)
         self.comparing_segments.noted.connect(self.messages.show_note)
         self.comparing_segments.changed.connect(self._show_comparison)
-        session.opened.connect(self.comparing_segments.stop)
+        session.document.scene_changed.connect(self.comparing_segments.follow)
 
         self.inference.run_requested.connect(session.predict)
         self.inference.cancel_requested.connect(session.jobs.cancel)

@@ -296,5 +296,9 @@ def test_the_masks_of_two_selected_segments_are_compared(red_window, settle):
     assert not red_window.desk.display._bare
     compare()
     settle(red_window)
+    smaller = replace(b, mask=b.mask.eroded(0.05))
+    red_window.session.document.apply("Edit", lambda scene: replace(scene, segments=(a, smaller)))
+    settle(red_window)
+    assert f"IoU {a.mask.iou(smaller.mask):.4f}" in red_window.compare_bar.text
     annotating.select([a.number])
     assert not red_window.compare_bar.isVisible(), "other segments are selected"
