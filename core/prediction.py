@@ -29,6 +29,7 @@ class Prediction:
         device: Where it really ran, read back from the tensors: 'cpu', 'cuda:0', ...
         seconds: Wall time of the prediction.
         native_size: (height, width) at which the network worked; the maps may have been brought to the photo's size.
+        notes: What the user should know about how it was made, in sentences; usually nothing.
     """
 
     depth: NDArray[np.float32] | None = None
@@ -42,6 +43,7 @@ class Prediction:
     device: str = ""
     seconds: float = 0.0
     native_size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shapes = {name: array.shape[:2] for name, array in self.maps().items()}

@@ -216,6 +216,7 @@ def run_batch(
                 detail=detail,
                 progress=console.progress(item.source),
             )
+            console.notes(item.source, prediction.notes)
             paths = write_results(panorama, prediction, item.target, options)
         except ModelUnavailable:
             raise

@@ -206,6 +206,7 @@ def _write(item: _Item, project: Project | None, wanted: _Wanted, model: _Model,
     prediction = predict_panorama(
         model.get(), panorama, camera_height=args.camera_height, progress=stage(progress, 0, PREDICTED)
     )
+    console.notes(item.photo, prediction.notes)
     make_folder(item.target.parent)
     writing = stage(progress, BUILT, 1)
     scene = Scene(panorama) if annotation is None else annotation.scene(replace(panorama, path=item.photo))

@@ -447,7 +447,8 @@ class MainWindow(QMainWindow):
             self.badge.setToolTip("After a run: the device that it really used.")
         else:
             self.badge.setText(f"{prediction.device.upper()}  {prediction.seconds:.1f} s")
-            self.badge.setToolTip(f"{prediction.model} ran on {prediction.device} in {prediction.seconds:.1f} s.")
+            ran = f"{prediction.model} ran on {prediction.device} in {prediction.seconds:.1f} s."
+            self.badge.setToolTip("\n".join((ran, *prediction.notes)))
 
     def _compare_predictions(self, start: Callable[[], object]) -> None:
         self.comparing_segments.stop()

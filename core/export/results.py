@@ -193,7 +193,7 @@ def _report(panorama: Panorama, prediction: Prediction, options: ResultOptions) 
         "class_names": list(prediction.class_names),
         "crop": None if part is None else asdict(part),
         "pose": pose_facts(panorama.level_from_world, panorama.heading),
-        "notes": list(panorama.notes),
+        "notes": [*panorama.notes, *prediction.notes],
     }
     if Task.DEPTH in options.tasks and "png" in options.formats:
         report["depth_png_scale"] = depth.png_scale(prediction)

@@ -102,9 +102,7 @@ class Dap:
                 f"Expected a picture whose sides are multiples of 16, other than 80 x 160 and 464 x 928 where the "
                 f"published code confuses its patches, got {height} x {width} (height x width); resize it."
             )
-        with self._runner.watched(progress):
-            depth, far = self._runner.run(batch_of(rgb))
-        return {"pred_depth": depth[0, 0], "pred_mask": far[0, 0]}
+        return self._answers(rgb, progress, may_halve=False)
 
     def predict(self, rgb: NDArray[np.uint8], *, progress: Progress = silent) -> Prediction:
         """Depth in metres, NaN where far, and far, at 512 x 1024.
@@ -120,8 +118,9 @@ class Dap:
         check_full_sphere(rgb)
         started = time.perf_counter()
         picture = _resized(rgb)
-        here = self.raw(picture, progress=stage(progress, 0.0, 0.5))
-        turned = self.raw(np.roll(picture, HEIGHT, axis=1), progress=stage(progress, 0.5, 1.0))
+        here = self._answers(picture, stage(progress, 0.0, 0.5), may_halve=True)
+        notes = self._runner.notes
+        turned = self._answers(np.roll(picture, HEIGHT, axis=1), stage(progress, 0.5, 1.0), may_halve=True)
         log_depth = without_seam(np.log(here["pred_depth"]), np.log(turned["pred_depth"]))
         far = ~(1 - without_seam(here["pred_mask"], turned["pred_mask"]) > 0.5)
         depth = np.float32(RANGE) * np.exp(log_depth)
@@ -133,7 +132,13 @@ class Dap:
             device=self._runner.device,
             seconds=time.perf_counter() - started,
             native_size=(HEIGHT, 2 * HEIGHT),
+            notes=tuple(dict.fromkeys((*notes, *self._runner.notes))),
         )
+
+    def _answers(self, rgb: NDArray[np.uint8], progress: Progress, *, may_halve: bool) -> dict[str, F32]:
+        with self._runner.watched(progress):
+            depth, far = self._runner.run(batch_of(rgb), may_halve=may_halve)
+        return {"pred_depth": depth[0, 0], "pred_mask": far[0, 0]}
 
 
 def _build() -> DapNet:

@@ -10,6 +10,9 @@ from functools import cache
 
 from core.errors import DeviceFull, ModelUnavailable
 
+_FULL = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "MPS backend out of memory")
+"""How allocators say it that have no error of their own for it."""
+
 
 def pick_device(choice: str) -> str:
     """The torch device for a choice; torch is imported only where it can matter.
@@ -41,10 +44,29 @@ def inference_on(device: str) -> Iterator[None]:
     """
     import torch
 
+    with memory_of(device), torch.inference_mode():
+        yield
+
+
+@contextmanager
+def memory_of(device: str) -> Iterator[None]:
+    """Whatever the libraries call too little memory becomes one error.
+
+    Args:
+        device: Where, for the sentence.
+
+    Raises:
+        DeviceFull: The device ran out of memory.
+    """
+    import torch
+
     try:
-        with torch.inference_mode():
-            yield
-    except torch.OutOfMemoryError as error:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not (
+            isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in _FULL)
+        ):
+            raise
         raise DeviceFull(
             f"Device {device} has too little free memory for this model; close other programs or choose cpu."
         ) from error

@@ -18,7 +18,7 @@ from core.models import find_model, weights_file
 from core.models.ade20k import ADE20K_NAMES
 from core.models.devices import pick_device
 from core.models.half_turn import shares_as_it_is, turned_back
-from core.models.runners import TorchRunner, batch_of, watched
+from core.models.runners import TorchRunner, batch_of
 from core.panorama import check_full_sphere
 from core.prediction import Prediction
 from core.progress import Progress, silent, stage
@@ -101,7 +101,7 @@ class Mtpano:
                 f"Expected a picture of {self._height} x {2 * self._height}, the only size that the network of "
                 f"{self.name} knows, got {height} x {width} (height x width); resize it."
             )
-        with watched(self._runner.network.steps(), progress):
+        with self._runner.watched(progress):
             semseg, depth, normals = self._runner.run(batch_of(rgb))
         return {"semseg": semseg[0], "depth": depth[0, 0], "normals": normals[0]}
 
@@ -120,6 +120,7 @@ class Mtpano:
         started = time.perf_counter()
         picture = resized(rgb, self._height)
         here = self._answers(picture, stage(progress, 0.0, 0.5))
+        notes = self._runner.notes
         turned = self._answers(np.roll(picture, self._height, axis=1), stage(progress, 0.5, 1.0))
         classes = _classes(here[0], turned[0])
         far = classes == SKY
@@ -136,13 +137,15 @@ class Mtpano:
             device=self._runner.device,
             seconds=time.perf_counter() - started,
             native_size=(self._height, 2 * self._height),
+            notes=tuple(dict.fromkeys((*notes, *self._runner.notes))),
         )
 
     def _answers(self, picture: NDArray[np.uint8], progress: Progress) -> tuple[F32, F32, F32]:
         """Logits (150, h / 2, w / 2), metres (h, w) and vectors (3, h, w) for a picture of the network's size."""
-        network = self._runner.network
-        with watched(network.steps(), progress):
-            semseg, depth, normals = self._runner.run(batch_of(picture), network.with_small_classes)
+        with self._runner.watched(progress):
+            semseg, depth, normals = self._runner.run(
+                batch_of(picture), lambda network, pictures: network.with_small_classes(pictures), may_halve=True
+            )
         return semseg[0], depth[0, 0], normals[0]
 
 

@@ -217,6 +217,7 @@ class PanoS:
             device=self._runner.device,
             seconds=time.perf_counter() - started,
             native_size=(self.config.height, 2 * self.config.height),
+            notes=self._runner.notes,
         )
 
 

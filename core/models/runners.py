@@ -7,17 +7,19 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelUnavailable
+from core.errors import DeviceFull, ModelUnavailable
 from core.models import BACKENDS, Backend
-from core.models.devices import inference_on, pick_device
+from core.models.devices import inference_on, memory_of, pick_device
 from core.models.weights import header_digest, load_strictly
-from core.progress import Progress, silent
+from core.progress import Progress, silent, stage
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound="nn.Module")
 Maps = tuple[NDArray[np.float32], ...]
+_CPU = "cpu"
 _POLL_S = 0.1
 """How often somebody is asked whether a graph is to run on; nothing is known of how far it is."""
 GRAPH_SUFFIX = ".onnx"
@@ -50,12 +53,15 @@ class Runner(Protocol):
     """Where the last run happened, read back from its tensors; before the first run, where the weights are."""
     batch: int
     """How many pictures are best run at once."""
+    notes: tuple[str, ...]
+    """What the last run had to do to get by, in sentences."""
 
-    def run(self, batch: NDArray[np.float32]) -> Maps:
+    def run(self, batch: NDArray[np.float32], *, may_halve: bool = False) -> Maps:
         """The network's outputs in their order.
 
         Args:
             batch: (b, 3, h, w) sRGB in [0, 1].
+            may_halve: Half precision is good enough where a GPU's memory does not suffice for full precision.
 
         Raises:
             ModelUnavailable: The device ran out of memory.
@@ -67,11 +73,29 @@ class Runner(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Rung:
+    """One way to run a network; each needs less of the device's memory than the one before.
+
+    Attributes:
+        device: A torch device.
+        is_half: In half precision; never on a CPU, where it saves no time and costs accuracy.
+    """
+
+    device: str
+    is_half: bool = False
+
+
 class TorchRunner(Generic[Network]):
     """Runs a torch module whose `forward` returns a tuple of tensors.
 
+    When the device runs out of memory the runner takes the pictures in smaller batches, then in half precision where
+    that is allowed, and then the CPU. The next run begins at the top again: the memory may be free by then, and the
+    network's numbers are as they were.
+
     Attributes:
-        network: The module, on its device.
+        network: The module in full precision, on its device or, after memory ran out there, on the CPU.
+        notes: What the last run had to do to get by, in sentences.
 
     Args:
         build: Makes the network with arbitrary weights.
@@ -84,34 +108,139 @@ class TorchRunner(Generic[Network]):
     """
 
     def __init__(self, build: Callable[[], Network], weights: Path, *, device: str, exact: bool = False) -> None:
-        import torch
-
         network: Network = build()
         load_strictly(network, weights)
+        self.network = network.eval()
+        self.device = _CPU
+        self.notes: tuple[str, ...] = ()
+        self._home, self._place = device, ""
+        self._progress: Progress = silent
+        self._exact = exact
         try:
-            # On a CPU, convolutions are a sixth faster with the channels last.
-            network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            with memory_of(device):
+                self.device = str(next(self._placed(Rung(device)).parameters()).device)
+        except DeviceFull as error:
+            _log.info("%s", error)  # each run finds a way
         except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
             raise ModelUnavailable(f"Device {device} cannot be used ({error}); choose cpu or auto.") from error
-        self.network = network
-        self._exact = exact
-        self._parameter: Tensor = next(network.parameters())
-        self.device = str(self._parameter.device)
-        self.batch = 1 if self._parameter.device.type == "cpu" else 8
+        self.batch = 1 if device.partition(":")[0] == _CPU else 8
 
-    def run(self, batch: NDArray[np.float32], ask: Callable[[Tensor], tuple[Tensor, ...]] | None = None) -> Maps:
-        """See `Runner`; `ask` is another of the network's methods than `forward`."""
+    def run(
+        self,
+        batch: NDArray[np.float32],
+        ask: Callable[[Network, Tensor], tuple[Tensor, ...]] | None = None,
+        *,
+        may_halve: bool = False,
+    ) -> Maps:
+        """See `Runner`; `ask` asks the network in another way than by `forward`."""
+        self.notes = ()
+        for rung in self._rungs(may_halve=may_halve):
+            size = len(batch)
+            while size:
+                maps = self._try(rung, batch, size, ask)
+                if maps is not None:
+                    self.notes = self._told(rung, is_split=size < len(batch))
+                    return maps
+                size //= 2
+        raise DeviceFull(
+            f"Device {self._home} has too little free memory for this model; close other programs or choose cpu."
+        )
+
+    @contextmanager
+    def watched(self, progress: Progress) -> Iterator[None]:
+        """See `Runner`; for networks that say what their `steps` are."""
+        self._progress = progress
+        try:
+            yield
+        finally:
+            self._progress = silent
+
+    def _rungs(self, *, may_halve: bool) -> list[Rung]:
+        home = Rung(self._home)
+        if self._home.partition(":")[0] == _CPU:
+            return [home]
+        return [home, *([Rung(self._home, is_half=True)] if may_halve else []), Rung(_CPU)]
+
+    def _try(
+        self,
+        rung: Rung,
+        batch: NDArray[np.float32],
+        size: int,
+        ask: Callable[[Network, Tensor], tuple[Tensor, ...]] | None,
+    ) -> Maps | None:
+        """The outputs for batches of a size; None when the memory did not suffice.
+
+        The error is not kept: what it refers to could not be freed.
+        """
+        try:
+            with memory_of(rung.device):
+                network = self._placed(rung)
+                begins = range(0, len(batch), size)
+                done = []
+                for number, begin in enumerate(begins):
+                    part = self._progress
+                    if len(begins) > 1:
+                        part = stage(part, number / len(begins), (number + 1) / len(begins))
+                    done.append(self._outputs(network, rung, batch[begin : begin + size], ask, part))
+        except DeviceFull as error:
+            _log.info("%s: %s", rung, error)
+            return None
+        return tuple(np.concatenate(maps) if len(maps) > 1 else maps[0] for maps in zip(*done, strict=True))
+
+    def _placed(self, rung: Rung) -> Network:
+        """The network as a rung wants it; the one in full precision stays what it is."""
         import torch
 
-        with inference_on(self.device), exactly() if self._exact else nullcontext():
-            pictures = torch.from_numpy(batch).to(self._parameter.device, self._parameter.dtype)
-            outputs: tuple[Tensor, ...] = (ask or self.network)(pictures)
-            self.device = str(outputs[0].device)
-            return tuple(output.float().cpu().numpy() for output in outputs)
+        home = _CPU if rung.is_half else rung.device
+        if self._place != home:
+            self._place = ""  # some of it may be here and some there, if this goes wrong
+            # On a CPU, convolutions are a sixth faster with the channels last.
+            self.network = self.network.to(device=home, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._place = home
+        return _halved(self.network, rung.device) if rung.is_half else self.network
 
-    def watched(self, progress: Progress) -> AbstractContextManager[None]:
-        """See `Runner`; for networks that say what their `steps` are."""
-        return watched(cast(Any, self.network).steps(), progress)
+    def _outputs(
+        self,
+        network: Network,
+        rung: Rung,
+        part: NDArray[np.float32],
+        ask: Callable[[Network, Tensor], tuple[Tensor, ...]] | None,
+        progress: Progress,
+    ) -> Maps:
+        import torch
+
+        steps: Sequence[nn.Module] = [] if self._progress is silent else getattr(network, "steps", list)()
+        with inference_on(rung.device), exactly() if self._exact else nullcontext(), watched(steps, progress):
+            parameter = next(network.parameters())
+            pictures = torch.from_numpy(part).to(parameter.device, parameter.dtype)
+            outputs: tuple[Tensor, ...] = network(pictures) if ask is None else ask(network, pictures)
+            self.device = str(outputs[0].device)
+            return tuple(output.cpu().float().numpy() for output in outputs)
+
+    def _told(self, rung: Rung, *, is_split: bool) -> tuple[str, ...]:
+        if rung.device != self._home:
+            return (f"{self._home} had too little free memory, so that the model ran on the {rung.device}.",)
+        if rung.is_half:
+            return (
+                f"{self._home} had too little free memory, so that the model ran in half precision there, which is a "
+                "little coarser.",
+            )
+        return (f"{self._home} had too little free memory for several pictures at once.",) if is_split else ()
+
+
+def _halved(network: Network, device: str) -> Network:
+    """The same network in half precision on a device: fewer digits, but the whole range, so that nothing overflows."""
+    import torch
+
+    def halved(tensor: Tensor) -> Tensor:
+        return tensor.detach().to(device, torch.bfloat16 if tensor.is_floating_point() else tensor.dtype)
+
+    # The copy finds its numbers made already, so that they are not doubled in full precision first.
+    numbers: dict[int, object] = {id(buffer): halved(buffer) for buffer in network.buffers()}
+    numbers |= {
+        id(parameter): torch.nn.Parameter(halved(parameter), requires_grad=False) for parameter in network.parameters()
+    }
+    return deepcopy(network, numbers)
 
 
 @contextmanager
@@ -129,7 +258,8 @@ def watched(steps: Sequence[nn.Module], progress: Progress) -> Iterator[None]:
         done += 1
         progress(done, len(steps))
 
-    progress(0, len(steps))
+    if steps:
+        progress(0, len(steps))
     hooks = [part.register_forward_hook(step) for part in steps]
     try:
         yield
@@ -172,13 +302,14 @@ class OnnxRunner:
 
     device = "cpu"
     batch = 1
+    notes: tuple[str, ...] = ()
 
     def __init__(self, graph: Path, weights: Path) -> None:
         self._session: Any = open_graph(graph, weights)
         self._input: str = self._session.get_inputs()[0].name
         self._progress: Progress = silent
 
-    def run(self, batch: NDArray[np.float32]) -> Maps:
+    def run(self, batch: NDArray[np.float32], *, may_halve: bool = False) -> Maps:  # noqa: ARG002 - of a GPU
         """See `Runner`."""
         if len(batch) != 1:
             raise ValueError(f"the graph takes one picture at a time, got {len(batch)}")

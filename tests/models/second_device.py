@@ -39,12 +39,14 @@ class TensorThere(torch.Tensor):
 
 
 class _Constants(TorchFunctionMode):
-    """`torch.tensor` makes its tensor where no dispatch mode sees it."""
+    """`torch.tensor` and `new_tensor` make their tensor where no dispatch mode sees it."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func is torch.tensor and kwargs.get("device") == DEVICE:
             return torch.tensor(*args, **(kwargs | {"device": "cpu"})).to(DEVICE)
+        if func is torch.Tensor.new_tensor and isinstance(args[0], TensorThere):
+            return torch.tensor(*args[1:], **({"dtype": args[0].dtype} | kwargs)).to(DEVICE)
         return func(*args, **kwargs)
 
 

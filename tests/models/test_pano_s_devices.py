@@ -41,7 +41,6 @@ def test_the_device_is_read_from_the_tensors_that_were_used(small_weights, paint
     assert model.device == "meta"
     assert model.predict(painted_photo(64, 128)).device == "meta"
     model._runner.network.to("cpu")
-    model._runner._parameter = next(model._runner.network.parameters())
     assert model.predict(painted_photo(64, 128)).device == "cpu"
 
 
@@ -83,7 +82,7 @@ def test_too_little_memory_is_told_in_one_sentence(small_weights, painted_photo,
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(model._runner, "network", full)
+    monkeypatch.setattr(model._runner.network, "forward", full)
     with pytest.raises(ModelUnavailable, match=r"^Device cpu has too little free memory .*choose cpu\.$"):
         model.predict(painted_photo(64, 128))
 
