@@ -18,6 +18,7 @@ from core.io.images import read_panorama, read_picture
 from core.io.memory import format_bytes
 from core.models import DEVICES, SEGMENTERS, load_model, load_segmenter, models_folder, weights_file
 from core.models.base import RawClickModel, RawModel
+from core.models.expected import expected
 from core.models.facts import catalogue_facts
 from core.models.onnx_export import export_onnx
 from core.models.places import read_places, write_places
@@ -197,7 +198,10 @@ def _export_parser() -> Parser:
 
 
 def _list(args: argparse.Namespace) -> int:
-    rows = [facts.to_json() for facts in catalogue_facts()]
+    rows = [
+        facts.to_json() | {"expected_seconds": expected(facts.spec).seconds, "non_commercial": facts.spec.asks}
+        for facts in catalogue_facts()
+    ]
     if args.json:
         text = json.dumps({"folder": str(models_folder()), "models": rows}, indent=1)
     else:
@@ -206,6 +210,10 @@ def _list(args: argparse.Namespace) -> int:
             size = "" if row["bytes"] is None else f", {row['bytes'] / 1e6:.1f} MB"
             size += "" if row["parameters"] is None else f", {row['parameters'] / 1e6:.1f} million parameters"
             lines += [f"{row['name']:12} {row['state']}{size}", f"{'':12} {row['title']}: {', '.join(row['tasks'])}"]
+            if row["expected_seconds"] is not None:
+                memory = "" if row["peak_bytes"] is None else f", {row['peak_bytes'] / 1e9:.1f} GB of memory"
+                seconds = f"{row['expected_seconds']:.{0 if row['expected_seconds'] > 10 else 1}f}"
+                lines.append(f"{'':12} estimate for this processor: {seconds} s{memory}")
             lines += [f"{'':12} licence of the weights: {row['licence']}", f"{'':12} {row['source']}"]
         text = "\n".join(lines)
     return _say(text)

@@ -120,6 +120,7 @@ MODELS: tuple[ModelSpec, ...] = (
         asks=True,
         parameters=365_050_242,
         operations=2 * 2.544e12,
+        peak_bytes=2_770_000_000,
         backends=("torch", "onnxruntime"),
     ),
     *(

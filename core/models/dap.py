@@ -70,7 +70,8 @@ class Dap:
         path = weights or weights_file(find_model(NAME))
         if weights is None and not path.is_file():
             raise ModelUnavailable(
-                f"Weights for {NAME} are missing. Download model.pth of Insta360-Research/DAP-weights and add it with "
+                f"Weights for {NAME} are missing. Fetch them with 'panoviewer models pull {NAME}'; or get model.pth of "
+                f"Insta360-Research/DAP-weights in another way and add it with "
                 f"'panoviewer models add model.pth --as {NAME}', which puts it here: {path}"
             )
         self._name = NAME if weights is None else f"{NAME} ({weights.name})"

@@ -67,8 +67,9 @@ class Mtpano:
         path = weights or weights_file(find_model(self.name))
         if weights is None and not path.is_file():
             raise ModelUnavailable(
-                f"Weights for {self.name} are missing. Download {self.published_file} of jdzhang0929/MTPano and add it "
-                f"with 'panoviewer models add {self.published_file} --as {self.name}', which puts it here: {path}"
+                f"Weights for {self.name} are missing. Fetch them with 'panoviewer models pull {self.name}'; or get "
+                f"{self.published_file} of jdzhang0929/MTPano in another way and add it with "
+                f"'panoviewer models add {self.published_file} --as {self.name}', which puts it here: {path}"
             )
         self._title = self.name if weights is None else f"{self.name} ({weights.name})"
         self._runner: TorchRunner[MtpanoNet] = TorchRunner(_build, path, device=pick_device(device), exact=True)
