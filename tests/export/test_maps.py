@@ -87,12 +87,17 @@ def test_far_is_white(tmp_path):
 
 def test_classes_are_indices_with_their_names(tmp_path):
     prediction = small_prediction()
+    indices = np.where(prediction.classes < 0, 255, prediction.classes)
     path = export(prediction, tmp_path / "a.classes.png")
+    pixels, text = read_png(path)
+    np.testing.assert_array_equal(pixels, indices)
+    np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), indices)
+    assert json.loads(text["Classes"]) == ["wall", "floor", "tree; plant"]
+    path = export(prediction, tmp_path / "a.classes.preview.png")
     colours, text = read_png(path)
     with Image.open(path) as image:
         assert image.mode == "P"
-        indices = np.asarray(image)
-    np.testing.assert_array_equal(indices, np.where(prediction.classes < 0, 255, prediction.classes))
+        np.testing.assert_array_equal(np.asarray(image), indices)
     np.testing.assert_array_equal(colours, class_colors(prediction.classes, prediction.class_names))
     assert json.loads(text["Classes"]) == ["wall", "floor", "tree; plant"]
     too_many = small_prediction(class_names=tuple(map(str, range(256))))
