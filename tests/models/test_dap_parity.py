@@ -14,6 +14,7 @@ from core.models.checkpoints import converted
 from core.models.dap import Dap, published_layout
 from core.models.networks.dap import PUBLISHED, DapNet
 from core.models.networks.vit import rope_periods
+from core.models.onnx_export import export_onnx
 from core.models.store import add_model, verify_model
 
 SMALL = DATA / "dap_64x128.npz"
@@ -152,3 +153,16 @@ def test_every_stored_array_is_met_by_a_model_that_a_user_has_added(added, refer
 
 def test_rotations_have_the_published_periods():
     np.testing.assert_allclose(rope_periods(), fixed("rope_embed.periods", (16,)), rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_its_graph_says_what_the_published_code_says(added):
+    (graph,) = export_onnx("dap")
+    outputs = Dap(device="cpu", backend="onnxruntime").raw(picture(64, 128))
+    graph.unlink()
+    stored = np.load(SMALL)
+    for name, values in outputs.items():
+        difference = np.abs(values.astype(np.float64) - stored[name])
+        assert difference.max() <= OUTPUT_LIMITS[0]
+        assert difference.mean() <= OUTPUT_LIMITS[1]
