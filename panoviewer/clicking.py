@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import PanoError
 from core.mask import SphereMask
-from core.models import DEFAULT_SEGMENTER
 from core.panorama import Panorama
 from core.progress import Progress
 from core.scene import Box, Click
@@ -22,8 +21,10 @@ from core.segment.updates import Stage, Update
 from panoviewer.document import Document
 from panoviewer.jobs import Job, Jobs, Lane
 from panoviewer.session import SegmenterLoader
-from panoviewer.settings import DEVICE, Settings
+from panoviewer.settings import DEVICE, SEGMENTER, Settings
 
+Choice = tuple[str, str]
+"""Name of a click network, and the device that it runs on."""
 SHOW_SECONDS = 0.15
 """Masks on the way are worked out no more often: each takes some of the time of the way."""
 
@@ -98,7 +99,7 @@ class Clicking(QObject):
         Args:
             document: Has the panorama.
             jobs: Runs the network.
-            settings: Know the device.
+            settings: Know the network and the device.
             loader: Makes a network of a name and a device.
             store: Keeps encoded views.
             prepare_mask: Called in the models' thread with each mask that is going to be shown.
@@ -111,9 +112,10 @@ class Clicking(QObject):
         self._loader = loader
         self._store = store
         self._prepare_mask = prepare_mask
-        self._networks: dict[str, ClickNetwork] = {}
-        self._used: set[str] = set()
+        self._networks: dict[Choice, ClickNetwork] = {}
+        self._used: set[Choice] = set()
         self._session: SegmentSession | None = None
+        self._session_name = ""
         self._running: dict[int, tuple[Job, object]] = {}
         self._gaze: tuple[float, float] | None = None
         self._stepped.connect(self._pass_on)
@@ -122,12 +124,16 @@ class Clicking(QObject):
     @property
     def model(self) -> str:
         """Name of the network, for the segments that it makes."""
-        return DEFAULT_SEGMENTER
+        return self._settings[SEGMENTER]
 
     @property
     def is_ready(self) -> bool:
         """Whether the network has been used on the present device; the first time takes seconds."""
-        return self._settings[DEVICE] in self._used
+        return self._choice in self._used
+
+    @property
+    def _choice(self) -> Choice:
+        return self._settings[SEGMENTER], self._settings[DEVICE]
 
     def prepare(self) -> None:
         """Encode the views of the open panorama while nothing else is wanted; a click waits for one view at most."""
@@ -151,10 +157,10 @@ class Clicking(QObject):
             self.cancel(number)
             return
         self.cancel(number)
-        run, device = object(), self._settings[DEVICE]
+        run, choice = object(), self._choice
 
         def work(progress: Progress) -> None:
-            session = self._session_of(panorama, device)
+            session = self._session_of(panorama, choice)
             shown = float("-inf")
             updates = session.updates(prompts.clicks, box=prompts.box, reading=prompts.reading, progress=progress)
             for update in updates:
@@ -171,7 +177,7 @@ class Clicking(QObject):
         job = self._jobs.run(
             "Cutting out" if self.is_ready else "Preparing the click network",
             work,
-            done=lambda _nothing: self._note_use(device),
+            done=lambda _nothing: self._note_use(choice),
             failed=fail,
             lane=Lane.MODEL,
             key=f"object {number}",
@@ -198,21 +204,23 @@ class Clicking(QObject):
         self.found.emit(number, found)
 
     def _prepare(self, panorama: Panorama) -> None:
-        device = self._settings[DEVICE]
+        choice = self._choice
 
         def work(progress: Progress) -> bool:
-            is_new = self._session is None or self._session.panorama is not panorama
-            session = self._session_of(panorama, device)
+            is_new = not self._has_session(panorama, choice)
+            session = self._session_of(panorama, choice)
             lon, lat = self._gaze or (panorama.initial_view.yaw, panorama.initial_view.pitch)
             session.look_at(lon, lat)
             if is_new:
                 # Compilers and caches are warm afterwards: the first real click is as fast as the second.
-                next(session.updates((Click(lon, lat),), progress=progress))
+                for update in session.updates((Click(lon, lat),), progress=progress):
+                    if update.stage is not Stage.FIRST:  # which may have been only a glimpse
+                        break
                 return True
             return session.encode_next()
 
         def done(more: bool) -> None:
-            self._note_use(device)
+            self._note_use(choice)
             if more and self._document.panorama is panorama:
                 self._prepare(panorama)
 
@@ -235,15 +243,23 @@ class Clicking(QObject):
         if self._networks:
             self._jobs.run("Closing", work, done=lambda _nothing: None, lane=Lane.MODEL, visible=False, outlives=True)
 
-    def _note_use(self, device: str) -> None:
-        if device not in self._used:
-            self._used.add(device)
+    def _note_use(self, choice: Choice) -> None:
+        if choice not in self._used:
+            self._used.add(choice)
             self.ready.emit()
 
-    def _session_of(self, panorama: Panorama, device: str) -> SegmentSession:
-        """The session of a panorama; in the models' thread only. A session stays with the device that it began on."""
-        if self._session is None or self._session.panorama is not panorama:
-            if device not in self._networks:
-                self._networks[device] = self._loader(DEFAULT_SEGMENTER, device)
-            self._session = SegmentSession(self._networks[device], panorama, store=self._store, model=DEFAULT_SEGMENTER)
+    def _has_session(self, panorama: Panorama, choice: Choice) -> bool:
+        is_same = self._session is not None and self._session.panorama is panorama
+        return is_same and self._session_name == choice[0]
+
+    def _session_of(self, panorama: Panorama, choice: Choice) -> SegmentSession:
+        """The session of a panorama and a network; in the models' thread only.
+
+        A session stays with the device that it began on.
+        """
+        if self._session is None or not self._has_session(panorama, choice):
+            if choice not in self._networks:
+                self._networks[choice] = self._loader(*choice)
+            self._session = SegmentSession(self._networks[choice], panorama, store=self._store, model=choice[0])
+            self._session_name = choice[0]
         return self._session

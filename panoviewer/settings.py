@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, QStandardPaths, Signal
 
-from core.models import DEFAULT_MODEL, DEVICES
+from core.models import DEFAULT_MODEL, DEFAULT_SEGMENTER, DEVICES, SEGMENTERS
 
 T = TypeVar("T")
 
@@ -38,6 +38,9 @@ class Setting(Generic[T]):
 
 MODEL = Setting("run/model", DEFAULT_MODEL)
 DEVICE = Setting("run/device", DEVICES[0], "Device for models", choices=DEVICES)
+SEGMENTER = Setting(
+    "segment/model", DEFAULT_SEGMENTER, "Network for clicks", choices=tuple(spec.name for spec in SEGMENTERS)
+)
 POINTS_SHOWN = Setting("cloud/points_shown", 3_000_000, "Points shown in 3D at most", low=50_000, high=50_000_000)
 TEXTURE_WIDTH = Setting("view/texture_width", 8192, "Widest texture in pixels", low=1024, high=32768)
 THEME = Setting("window/theme", "system", "Colours of the window", choices=("system", "dark", "light"))
@@ -56,6 +59,7 @@ LICENCES: Setting[tuple[str, ...]] = Setting("models/licences", ())
 SETTINGS: tuple[Setting[Any], ...] = (
     MODEL,
     DEVICE,
+    SEGMENTER,
     POINTS_SHOWN,
     TEXTURE_WIDTH,
     THEME,
