@@ -16,6 +16,7 @@ from core.colors import (
     lab_as_seen,
     normal_colors,
 )
+from core.models.ade20k import ADE20K_NAMES
 
 
 @pytest.mark.parametrize("name", COLORMAPS)
@@ -73,6 +74,14 @@ def test_thirty_classes_stay_apart_for_all_eyes(names):
         lab = lab_as_seen(palette, vision)
         apart = np.linalg.norm(lab[:, None] - lab, axis=-1)[np.triu_indices(31, 1)]
         assert apart.min() > 7, "three just noticeable differences"
+
+
+def test_the_150_classes_of_ade20k_all_have_colours_of_their_own():
+    palette = class_palette(150, ADE20K_NAMES)
+    for vision in VISIONS:
+        lab = lab_as_seen(palette, vision)
+        apart = np.linalg.norm(lab[:, None] - lab, axis=-1)[np.triu_indices(150, 1)]
+        assert apart.min() > 2.3, "a just noticeable difference"
 
 
 def test_a_class_keeps_its_colour_whatever_comes_after_it():

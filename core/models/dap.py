@@ -19,7 +19,7 @@ from core.errors import ModelUnavailable
 from core.geometry.warp import resize_erp
 from core.models import Backend, find_model, weights_file
 from core.models.half_turn import without_seam
-from core.models.runners import Runner, batch_of, pick_runner
+from core.models.runners import Runner, TorchRunner, batch_of, pick_runner
 from core.panorama import check_full_sphere
 from core.prediction import Prediction
 from core.progress import Progress, silent, stage
@@ -76,6 +76,14 @@ class Dap:
             )
         self._name = NAME if weights is None else f"{NAME} ({weights.name})"
         self._runner: Runner = pick_runner(_build, path, device=device, backend=backend, exact=True, faster="torch")
+        self._height = HEIGHT
+
+    @classmethod
+    def of_network(cls, network: DapNet, *, height: int) -> Dap:
+        """The same on a network with other numbers, or for pictures of other rows than those it was trained on."""
+        model = cls.__new__(cls)
+        model._name, model._height, model._runner = NAME, height, TorchRunner.of_network(network, exact=True)
+        return model
 
     @property
     def device(self) -> str:
@@ -118,10 +126,10 @@ class Dap:
         """
         check_full_sphere(rgb)
         started = time.perf_counter()
-        picture = _resized(rgb)
+        picture = _resized(rgb, self._height)
         here = self._answers(picture, stage(progress, 0.0, 0.5), may_halve=True)
         notes = self._runner.notes
-        turned = self._answers(np.roll(picture, HEIGHT, axis=1), stage(progress, 0.5, 1.0), may_halve=True)
+        turned = self._answers(np.roll(picture, self._height, axis=1), stage(progress, 0.5, 1.0), may_halve=True)
         log_depth = without_seam(np.log(here["pred_depth"]), np.log(turned["pred_depth"]))
         far = ~(1 - without_seam(here["pred_mask"], turned["pred_mask"]) > 0.5)
         depth = np.float32(RANGE) * np.exp(log_depth)
@@ -132,7 +140,7 @@ class Dap:
             model=self._name,
             device=self._runner.device,
             seconds=time.perf_counter() - started,
-            native_size=(HEIGHT, 2 * HEIGHT),
+            native_size=(self._height, 2 * self._height),
             notes=tuple(dict.fromkeys((*notes, *self._runner.notes))),
         )
 
@@ -152,20 +160,20 @@ def _build() -> DapNet:
         return dap.DapNet(dap.PUBLISHED)
 
 
-def _resized(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _resized(rgb: NDArray[np.uint8], rows: int) -> NDArray[np.uint8]:
     """The picture as the network was trained to see it, by cubic interpolation that goes on around the seam.
 
     From twice the size on, pixels would be left out; their mean is taken instead.
     """
     height, width = rgb.shape[:2]
-    if (height, width) == (HEIGHT, 2 * HEIGHT):
+    if (height, width) == (rows, 2 * rows):
         return rgb
-    if height >= 2 * HEIGHT:
-        return resize_erp(rgb, HEIGHT, 2 * HEIGHT)
+    if height >= 2 * rows:
+        return resize_erp(rgb, rows, 2 * rows)
     # As many columns more on each side as become a whole number of the result's, and no fewer than the filter sees.
-    common = math.gcd(width, 2 * HEIGHT)
+    common = math.gcd(width, 2 * rows)
     times = math.ceil(_CUBIC_REACH * common / width)
-    margin, more = times * width // common, times * 2 * HEIGHT // common
+    margin, more = times * width // common, times * 2 * rows // common
     wide = np.concatenate([rgb[:, -margin:], rgb, rgb[:, :margin]], axis=1)
-    resized = cv2.resize(wide, (2 * HEIGHT + 2 * more, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    resized = cv2.resize(wide, (2 * rows + 2 * more, rows), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(resized[:, more:-more], np.uint8)

@@ -73,8 +73,15 @@ class Mtpano:
             )
         self._title = self.name if weights is None else f"{self.name} ({weights.name})"
         self._runner: TorchRunner[MtpanoNet] = TorchRunner(_build, path, device=pick_device(device), exact=True)
-        config = self._runner.network.config
-        self._height = config.rows * config.vit.patch
+        self._height = self._runner.network.height
+
+    @classmethod
+    def of_network(cls, network: MtpanoNet) -> Mtpano:
+        """The same on a network with other numbers, or built for pictures of another size."""
+        model = cls.__new__(cls)
+        model._title, model._height = cls.name, network.height
+        model._runner = TorchRunner.of_network(network, exact=True)
+        return model
 
     @property
     def device(self) -> str:

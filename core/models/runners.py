@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DeviceFull, ModelUnavailable
+from core.io.memory import return_large_blocks
 from core.models import BACKENDS, Backend
 from core.models.devices import inference_on, memory_of, pick_device
 from core.models.weights import header_digest, load_strictly
@@ -109,13 +110,26 @@ class TorchRunner(Generic[Network]):
 
     def __init__(self, build: Callable[[], Network], weights: Path, *, device: str, exact: bool = False) -> None:
         network: Network = build()
+        is_mapped = next(network.parameters()).is_meta
         load_strictly(network, weights)
+        if is_mapped:
+            return_large_blocks()
+        self._start(network, device=device, exact=exact, is_mapped=is_mapped)
+
+    @classmethod
+    def of_network(cls, network: Network, *, exact: bool = False) -> TorchRunner[Network]:
+        """Runs a module that is there already, on the CPU and as it is."""
+        runner = cls.__new__(cls)
+        runner._start(network, device=_CPU, exact=exact, is_mapped=True)
+        return runner
+
+    def _start(self, network: Network, *, device: str, exact: bool, is_mapped: bool) -> None:
         self.network = network.eval()
         self.device = _CPU
         self.notes: tuple[str, ...] = ()
         self._home, self._place = device, ""
         self._progress: Progress = silent
-        self._exact = exact
+        self._exact, self._is_mapped = exact, is_mapped
         try:
             with memory_of(device):
                 self.device = str(next(self._placed(Rung(device)).parameters()).device)
@@ -194,8 +208,11 @@ class TorchRunner(Generic[Network]):
         home = _CPU if rung.is_half else rung.device
         if self._place != home:
             self._place = ""  # some of it may be here and some there, if this goes wrong
-            # On a CPU, convolutions are a sixth faster with the channels last.
-            self.network = self.network.to(device=home, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.network = self.network.to(device=home)
+            if not self._is_mapped:
+                # On a CPU, convolutions are a sixth faster with the channels last. Not so those of large networks, and
+                # weights that are mapped from their file would be in memory twice.
+                self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._place = home
         return _halved(self.network, rung.device) if rung.is_half else self.network
 

@@ -52,8 +52,9 @@ class Network:
         with torch.device("meta" if self.is_large else "cpu"):
             network = self.build()
         load_strictly(network, weights)
-        quick: nn.Module = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return quick
+        if not self.is_large:  # as in TorchRunner
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network.eval()
 
     def operations(self) -> dict[str, float]:
         """Floating-point operations of each call; a product and its sum are two. Nothing is computed for it."""

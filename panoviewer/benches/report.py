@@ -58,7 +58,9 @@ def _amount(value: float, unit: Unit) -> str:
     if unit is Unit.BYTES:
         return format_bytes(value)
     if unit is Unit.SHARE:
-        return f"{value:.0%}"
+        return f"{value:.0%}" if value >= 0.0995 or value == 0 else f"{100 * value:.2g}%"
+    if unit is Unit.DEGREES:
+        return f"{value:.3g} deg"
     if value < 0.9995:
         return f"{value * 1000:.3g} ms"
     return f"{value:.2f} s" if value < 9.995 else f"{value:.1f} s"
@@ -68,7 +70,7 @@ def _ratio(row: Row) -> str:
     ratio = row.ratio
     if ratio is None:
         return ""
-    if ratio >= 0.67:
+    if ratio >= 0.67 or ratio == 0:
         return f"{ratio:.2f} x"
     return f"{1 / ratio:.1f} x {'faster' if row.unit is Unit.SECONDS else 'less'}"
 

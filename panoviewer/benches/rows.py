@@ -20,6 +20,7 @@ class Unit(StrEnum):
     SECONDS = "s"
     BYTES = "bytes"
     SHARE = "share"
+    DEGREES = "degrees"
 
 
 class GoalKind(StrEnum):

@@ -1,42 +1,15 @@
 """Weights and pictures by a rule, for which reference outputs are stored; see the README of the parity fixtures."""
 
-import hashlib
-import math
 import re
 from pathlib import Path
 
 import numpy as np
 
+from panoviewer.benches.fixture_weights import drawn
+
 DATA = Path(__file__).resolve().parents[1] / "data"
 SHARED = Path(__file__).resolve().parents[2] / "../shared/parity"
-SHIFT = {"heads.semseg.head.4.bias": (2, 4.5), "sam_mask_decoder.pred_obj_score_head.layers.2.bias": (0, 1.5)}
 _ALIAS = "core.pretrained.blocks."
-
-
-def drawn(seed, name, shape):
-    """One entry of a checkpoint; float32, or int64 for counters."""
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:8], "little")))
-    last = name.rsplit(".", 1)[-1]
-    if last == "num_batches_tracked":
-        return np.zeros(shape, np.int64)
-    if last == "running_var":
-        return np.float32(0.75) + np.float32(0.25) * generator.random(shape, dtype=np.float32)
-    normal = generator.standard_normal(shape, dtype=np.float32)
-    if last == "positional_encoding_gaussian_matrix":
-        return normal
-    if len(shape) >= 2:
-        values = normal / np.float32(math.sqrt(math.prod(shape[1:])))
-    elif last in ("gamma", "lambda1"):
-        values = np.float32(0.2) + np.float32(0.02) * normal
-    elif last == "weight":
-        values = np.float32(1) + np.float32(0.1) * normal
-    else:
-        values = np.float32(0.05) * normal
-    if name in SHIFT:
-        index, amount = SHIFT[name]
-        values[index] += np.float32(amount)
-    return values
 
 
 def fixed(name, shape):

@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from core.models import find_model, weights_file
 from core.models.checkpoints import converted
 from core.models.dap import Dap, published_layout
 from core.models.networks.dap import PUBLISHED, DapNet
+from core.models.networks.dpt import resized
 from core.models.networks.vit import rope_periods
 from core.models.onnx_export import export_onnx
 from core.models.store import add_model, verify_model
@@ -82,9 +84,12 @@ def added(entries, tmp_path, monkeypatch):
 
 
 @contextmanager
-def _probed(network):
-    """The tensors inside a network by the names of the references, filled by its next run."""
+def _probed(network, height, width):
+    """The tensors inside a network by the names of the references, filled by its next run on a picture of a size."""
     seen, hooks = {}, []
+    # Of what the fusions say, level by level, after it has been enlarged: at once by the published code, and by this
+    # one when it is read.
+    sizes = [(height // divisor, width // divisor) for divisor in (2, 4, 8, 16)]
 
     def watch(part, name, arrange=lambda output: output):
         hooks.append(part.register_forward_hook(lambda _part, _given, output: seen.update({name: arrange(output)})))
@@ -101,7 +106,7 @@ def _probed(network):
         for level in range(4):
             watch(head.resize[level], f"{title}/resize{level}")
             watch(head.reduce[level], f"{title}/layer{level + 1}_rn")
-            watch(head.fuse[level], f"{title}/refinenet{level + 1}")
+            watch(head.fuse[level], f"{title}/refinenet{level + 1}", partial(resized, size=sizes[level]))
         watch(head.narrow, f"{title}/output_conv1")
         watch(head.last, f"{title}/logits")
     try:
@@ -120,7 +125,7 @@ def _differences(network, run, reference):
     height, width = stored["pred_depth"].shape
     rgb = picture(height, width)
     assert hashlib.sha256(rgb.tobytes()).hexdigest() == str(stored.pop("input_sha256"))
-    with _probed(network) as seen:
+    with _probed(network, height, width) as seen:
         outputs = run(rgb)
     rows = []
     for name in ("pred_depth", "pred_mask"):

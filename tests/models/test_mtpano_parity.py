@@ -11,6 +11,7 @@ from tiny_mtpano import CONFIG
 from core.models.checkpoints import converted
 from core.models.mtpano_layout import mtpano_layout
 from core.models.networks.mtpano import HELPERS, TASKS, MtpanoConfig, MtpanoNet, places
+from core.models.networks.mtpano_decoder import doubled
 
 REFERENCE = SHARED / "mtpano_512x1024.npz"
 LIMITS = {"semseg": (3e-4, 3e-5), "depth": (2e-4, 2e-5), "normals": (5e-4, 5e-5), "coarse": (5e-5, 5e-6)}
@@ -92,7 +93,8 @@ def test_every_stored_array_of_512_by_1024_is_met():
         head.register_forward_hook(lambda part, _given, output, task=task: coarse.update({task: part.classify(output)}))
     for task in TASKS:
         for level in range(4):
-            watch(network.neck[task], f"neck/{task}/{level}", lambda output, level=level: output[level])
+            # Enlarged, as the published code does at once.
+            watch(network.neck[task].fuse[3 - level], f"neck/{task}/{level}", doubled)
         network.neck[task].register_forward_pre_hook(
             lambda _part, given, task=task: rows.extend(
                 row for level in range(4) for row in probe_rows(stored, f"neck_input/{task}/{level}", given[0][level])

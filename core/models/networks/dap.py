@@ -87,7 +87,8 @@ class DapNet(nn.Module):
         seen: Tensor = self.second_norm(self.vit.norm(tokens)[:, self.config.vit.first_patch :])
         left = seen[:, 1:].transpose(1, 2)
         spread: Tensor = F.interpolate(left, rows * cols, mode="linear", align_corners=False)
-        return spread.reshape(*spread.shape[:2], rows, cols)
+        grid = spread.reshape(*spread.shape[:2], rows, cols)
+        return grid.contiguous(memory_format=torch.channels_last)  # in which order CPUs convolve faster
 
 
 def is_ambiguous(height: int, width: int, patch: int = 16) -> bool:

@@ -28,6 +28,8 @@ TURNING = ("normals", "point")
 """Tasks whose answers change when the camera turns."""
 EXCHANGE = ("grad", "sdf", "semseg", "depth", "normals", "point")
 """The order in which the bridges read the tasks' features."""
+_ORDER = ("depth", "normals", "semseg")
+"""In which the tasks are answered: the one whose answer is largest last, which then waits for nobody."""
 _LAYER_NORM_EPSILON = 1e-6
 
 
@@ -237,6 +239,11 @@ class MtpanoNet(nn.Module):
             }
         )
 
+    @property
+    def height(self) -> int:
+        """Rows of the pictures that it reads, which have twice as many columns."""
+        return self.config.rows * self.config.vit.patch
+
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Classes, depth and normals of every pixel.
 
@@ -253,7 +260,7 @@ class MtpanoNet(nn.Module):
         """The same with logits of half the size, which `doubled` and `doubled_rows` enlarge; a quarter the memory."""
         mean, deviation = (pictures.new_tensor(value)[:, None, None] for value in (MEAN, DEVIATION))
         levels = self.vit((pictures - mean) / deviation, self.config.taps)
-        class_tokens = [level[:, :1] for level in levels]
+        class_tokens = [level[:, :1].clone() for level in levels]
         maps = [self._grid(level) for level in levels]
         del levels
         groups = [group(level, self.rays, self.place) for group, level in zip(self.group, maps, strict=True)]
@@ -263,23 +270,24 @@ class MtpanoNet(nn.Module):
         all_steady, all_turning = self.gather_steady(steady), self.gather_turning(turning)
         of_tasks = {task: head(all_turning if task in TURNING else all_steady) for task, head in self.task_head.items()}
         bridged = self.bridge_steady(all_steady, of_tasks), self.bridge_turning(all_turning, of_tasks)
-        steady = [x + inject(bridged[0]) for x, inject in zip(steady, self.inject_steady, strict=True)]
-        turning = [x + inject(bridged[1]) for x, inject in zip(turning, self.inject_turning, strict=True)]
+        for number in range(4):
+            steady[number] = steady[number] + self.inject_steady[number](bridged[0])
+            turning[number] = turning[number] + self.inject_turning[number](bridged[1])
         answers = {}
-        for task in TASKS:
+        for task in _ORDER:
             inject = cast(nn.ModuleList, self.inject_task[task])
             adapt = cast(nn.ModuleList, self.adapt[task])
             read = []
             for number, base in enumerate(turning if task in TURNING else steady):
                 own = base + inject[number](of_tasks[task]) + adapt[number](base)
                 read.append(torch.cat([class_tokens[number], own.flatten(2).transpose(1, 2)], dim=1))
-            answers[task] = self.head[task](self.neck[task](read)[-1])
+            answers[task] = self.head[task](self.neck[task](read))
         return answers["semseg"], F.relu(answers["depth"]), answers["normals"]
 
     def steps(self) -> list[nn.Module]:
         """Its larger parts in the order in which they run, for whoever wants to know how far it is."""
         blocks = [*self.vit.blocks[: self.config.taps[-1] + 1], *self.group]
-        for task in TASKS:
+        for task in _ORDER:
             neck = cast(Neck, self.neck[task])
             blocks += [*cast(nn.ModuleList, self.adapt[task]), *reversed(neck.fuse), self.head[task]]
         return blocks

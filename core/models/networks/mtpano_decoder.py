@@ -5,11 +5,13 @@ Source: R. Ranftl et al., Vision Transformers for Dense Prediction, arXiv:2103.1
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.models.networks.dpt import pyramid
+from core.models.networks.dpt import EnlargedConv, Finish, in_bands, pyramid, resized, resized_rows
 
 
 class BatchNorm(nn.Module):
@@ -42,13 +44,13 @@ class NormedRefine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as the input."""
-        inner = self.first_norm(self.first(F.relu(x)))
-        out: Tensor = x + self.second_norm(self.second(F.relu(inner)))
-        return out
+        inner = F.relu_(self.first_norm(self.first(F.relu(x))))
+        out: Tensor = self.second_norm(self.second(inner))
+        return out.add_(x)
 
 
 class NormedFuse(nn.Module):
-    """Adds a finer map to a coarser one, refines the sum and doubles its size."""
+    """Adds a finer map to a coarser one and refines the sum; what reads it doubles its size."""
 
     def __init__(self, features: int, *, with_finer: bool = True) -> None:
         super().__init__()
@@ -57,30 +59,26 @@ class NormedFuse(nn.Module):
         self.mix = nn.Conv2d(features, features, 1)
 
     def forward(self, x: Tensor, finer: Tensor | None) -> Tensor:
-        """(b, features, h, w) to (b, features, 2 h, 2 w)."""
+        """(b, features, h, w) each, to the same."""
         if self.refine_finer is not None and finer is not None:
-            x = x + self.refine_finer(finer)
-        out: Tensor = self.mix(doubled(self.refine(x)))
+            x = self.refine_finer(finer).add_(x)
+        # The published code mixes what is enlarged: the same, as both are linear, for four times the work.
+        out: Tensor = self.mix(self.refine(x))
         return out
 
 
 def doubled(x: Tensor) -> Tensor:
-    """A map (b, channels, h, w) at twice its size, its corners on the corners."""
-    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
+    """A map (b, channels, h, w) at twice its size."""
+    return resized(x, (2 * x.shape[2], 2 * x.shape[3]))
 
 
 def doubled_rows(x: Tensor, begin: int, end: int) -> Tensor:
     """Rows `begin` to `end` of what `doubled` makes of a map of at least 2 rows."""
-    height, width = x.shape[2:]
-    at = torch.arange(begin, end, device=x.device, dtype=x.dtype) * ((height - 1) / (2 * height - 1))
-    above = at.floor().long().clamp(max=height - 2)
-    share = (at - above)[:, None]
-    rows = torch.lerp(x[:, :, above], x[:, :, above + 1], share)
-    return F.interpolate(rows, (end - begin, 2 * width), mode="bilinear", align_corners=True)
+    return resized_rows(x, (2 * x.shape[2], 2 * x.shape[3]), begin, end)
 
 
 class Neck(nn.Module):
-    """The decoder of a task: tokens of four levels in, maps of half the picture's size out."""
+    """The decoder of a task: tokens of four levels in, a map of a quarter of the picture's size out."""
 
     def __init__(self, channels: int, levels: tuple[int, int, int, int], features: int, rows: int) -> None:
         super().__init__()
@@ -91,17 +89,17 @@ class Neck(nn.Module):
         self.reduce = nn.ModuleList(nn.Conv2d(level, features, 3, padding=1, bias=False) for level in levels)
         self.fuse = nn.ModuleList(NormedFuse(features, with_finer=level < 3) for level in range(4))
 
-    def forward(self, levels: list[Tensor]) -> list[Tensor]:
-        """The fused maps, from coarse to fine.
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """What the heads read, (b, features, 4 rows, 8 rows).
 
         Args:
             levels: Four of (b, 1 + patches, channels), the class token first.
         """
         maps = [self._level(number, tokens) for number, tokens in enumerate(levels)]
-        fused = [self.fuse[3](maps[3], None)]
-        for number in (2, 1, 0):
-            fused.append(self.fuse[number](fused[-1], maps[number]))
-        return fused
+        fused = self.fuse[3](maps.pop(), None)
+        for fuse in (self.fuse[2], self.fuse[1], self.fuse[0]):
+            fused = fuse(doubled(fused), maps.pop())
+        return cast(Tensor, fused)
 
     def _level(self, number: int, tokens: Tensor) -> Tensor:
         patches = tokens[:, 1:]
@@ -113,17 +111,23 @@ class Neck(nn.Module):
 
 
 class SemanticHead(nn.Module):
-    """Logits of the classes; what reads them enlarges them."""
+    """Logits of the classes."""
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(features, features, 3, padding=1, bias=False)
+        self.first = EnlargedConv(features, features, bias=False)
         self.norm = BatchNorm(features)
         self.last = nn.Conv2d(features, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, classes, h, w)."""
-        out: Tensor = self.last(F.relu(self.norm(self.first(x))))
+        """(b, features, h, w) to (b, classes, 2 h, 2 w)."""
+        size = 2 * x.shape[2], 2 * x.shape[3]
+        if torch.compiler.is_compiling():  # see EnlargedConv
+            return self._finished(self.first(x, size))
+        return in_bands(size[0], lambda begin, end: self._finished(self.first.rows(x, size, begin, end)))
+
+    def _finished(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(F.relu_(self.norm(x)))
         return out
 
 
@@ -132,10 +136,11 @@ class DenseHead(nn.Module):
 
     def __init__(self, features: int, outputs: int) -> None:
         super().__init__()
-        self.narrow = nn.Conv2d(features, features // 2, 3, padding=1)
-        self.last = nn.Sequential(nn.Conv2d(features // 2, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, outputs, 1))
+        self.narrow = EnlargedConv(features, features // 2)
+        self.last = Finish(features // 2, 32, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, outputs, 2 h, 2 w)."""
-        out: Tensor = self.last(doubled(self.narrow(x)))
+        """(b, features, h, w) to (b, outputs, 4 h, 4 w)."""
+        rows, cols = x.shape[2:]
+        out: Tensor = self.last(self.narrow(x, (2 * rows, 2 * cols)), (4 * rows, 4 * cols))
         return out
