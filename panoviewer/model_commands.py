@@ -18,7 +18,6 @@ from core.io.images import read_panorama, read_picture
 from core.io.memory import format_bytes
 from core.models import DEVICES, SEGMENTERS, load_model, load_segmenter, models_folder, weights_file
 from core.models.base import RawClickModel, RawModel
-from core.models.expected import expected
 from core.models.facts import catalogue_facts
 from core.models.onnx_export import export_onnx
 from core.models.places import read_places, write_places
@@ -198,10 +197,7 @@ def _export_parser() -> Parser:
 
 
 def _list(args: argparse.Namespace) -> int:
-    rows = [
-        facts.to_json() | {"expected_seconds": expected(facts.spec).seconds, "non_commercial": facts.spec.asks}
-        for facts in catalogue_facts()
-    ]
+    rows = [facts.to_json() for facts in catalogue_facts(estimate=True)]
     if args.json:
         text = json.dumps({"folder": str(models_folder()), "models": rows}, indent=1)
     else:

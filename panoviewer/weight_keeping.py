@@ -89,9 +89,10 @@ class WeightKeeping(QObject):
             if self.dialog is not None:
                 self.dialog.set_facts(facts, folder)
 
+        is_shown = self.dialog is not None
         self._jobs.run(
             "Looking for weights",
-            lambda _progress: (catalogue_facts(), models_folder()),
+            lambda _progress: (catalogue_facts(estimate=is_shown), models_folder()),
             done=done,
             lane=lane,
             key="catalogue",

@@ -120,7 +120,7 @@ MODELS: tuple[ModelSpec, ...] = (
         asks=True,
         parameters=365_050_242,
         operations=2 * 2.544e12,
-        peak_bytes=2_770_000_000,
+        peak_bytes=2_070_000_000,
         backends=("torch", "onnxruntime"),
     ),
     *(
@@ -137,6 +137,7 @@ MODELS: tuple[ModelSpec, ...] = (
             asks=True,
             parameters=589_514_490,
             operations=2 * 3.818e12,
+            peak_bytes=3_190_000_000,
         )
         for size in ("140k", "408k")
     ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import core.models
 from core.models import ModelSpec, weights_file
+from core.models.expected import expected
 from core.models.store import read_card
 
 State = Literal["bundled", "added", "missing"]
@@ -23,6 +24,7 @@ class ModelFacts:
         file: Where they lie, or would.
         bytes: Their size; None while they are not there.
         sha256: What they were when they were added; None where nobody wrote it down.
+        expected_seconds: As `core.models.expected` estimates them; None where that was not asked for or is not known.
     """
 
     spec: ModelSpec
@@ -30,6 +32,7 @@ class ModelFacts:
     file: Path
     bytes: int | None
     sha256: str | None
+    expected_seconds: float | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -49,8 +52,9 @@ class ModelFacts:
             "parameters": self.spec.parameters or None,
             "operations": self.spec.operations or None,
             "peak_bytes": self.spec.peak_bytes or None,
+            "expected_seconds": self.expected_seconds,
             "licence": self.spec.licence,
-            "asks": self.spec.asks,
+            "non_commercial": self.spec.asks,
             "source": self.spec.source,
         }
 
@@ -74,6 +78,13 @@ def model_facts(spec: ModelSpec) -> ModelFacts:
     )
 
 
-def catalogue_facts() -> tuple[ModelFacts, ...]:
-    """Of every line of the catalogue, in its order."""
-    return tuple(model_facts(spec) for spec in (*core.models.MODELS, *core.models.SEGMENTERS))
+def catalogue_facts(*, estimate: bool = False) -> tuple[ModelFacts, ...]:
+    """Of every line of the catalogue, in its order.
+
+    Args:
+        estimate: Say how long each takes, too, for which the machine is measured once.
+    """
+    facts = tuple(model_facts(spec) for spec in (*core.models.MODELS, *core.models.SEGMENTERS))
+    if not estimate:
+        return facts
+    return tuple(replace(one, expected_seconds=expected(one.spec).seconds) for one in facts)

@@ -30,7 +30,7 @@ from panoviewer.jobs import Job
 from panoviewer.panels.inference_panel import describe
 from panoviewer.panels.message_bar import MessageBar
 
-COLUMNS = ("Model", "For", "Parameters", "Size", "Weights", "Licence", "Memory")
+COLUMNS = ("Model", "For", "Parameters", "Size", "Weights", "Licence", "Time", "Memory")
 TIPS = (
     "",
     "What it estimates",
@@ -38,6 +38,7 @@ TIPS = (
     "Of the file of weights here",
     "Whether they come with the program, were added, or are not there",
     "Of the weights; open the line for the whole of it",
+    "Estimate of one prediction on this processor; of networks for clicks, of one view",
     "That one prediction took on a processor",
 )
 STATES = {"bundled": "bundled", "added": "added", "missing": "missing"}
@@ -274,6 +275,7 @@ def _cells(facts: ModelFacts) -> tuple[str, ...]:
         _size(facts.bytes),
         STATES[facts.state],
         licence,
+        UNKNOWN if facts.expected_seconds is None else f"{facts.expected_seconds:.1f} s",
         _size(spec.peak_bytes or None),
     )
 

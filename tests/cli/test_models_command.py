@@ -83,7 +83,6 @@ def test_the_list_says_what_is_there_and_under_which_licence(published, capsys):
     assert before["click-s"]["tasks"] == ["clicks"]
     assert before["dap"]["expected_seconds"] > before["pano-s"]["expected_seconds"] > 0
     assert (before["dap"]["non_commercial"], before["pano-s"]["non_commercial"]) == (True, False)
-    assert before["dap"]["asks"] is True
     assert before["pano-s"]["parameters"] > 1e6
     run("models", "add", published)
     after = listed()["dap"]
