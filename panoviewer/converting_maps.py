@@ -50,8 +50,11 @@ def read_map(path: Path) -> Map:
     is_depth = ".depth." in path.name.lower()
     try:
         is_array = path.suffix.lower() == ".npy"
-        values = np.load(path, allow_pickle=False) if is_array else _read_exr(path, is_depth=is_depth)
-    except (OSError, ValueError, EOFError, ExrError, UnknownPixels) as error:
+        # Mapped, a file that promises more than it holds is refused before any memory is taken.
+        values = np.load(path, "r", allow_pickle=False) if is_array else _read_exr(path, is_depth=is_depth)
+        if not isinstance(values, np.ndarray):
+            raise ValueError("it is an archive")
+    except (OSError, ValueError, EOFError, OverflowError, ExrError, UnknownPixels) as error:
         raise UnsupportedImage(
             f"Expected a map as 'panoviewer predict' writes it, got none that can be read: {path}"
         ) from error
@@ -61,7 +64,7 @@ def read_map(path: Path) -> Map:
         shape = "(h, w)" if is_depth else "(h, w, 3)"
         raise UnsupportedImage(f"Expected float32 {shape} with w = 2 h, got {values.dtype} {values.shape}: {path}")
     level, is_metric = _reported(path)
-    return Map(values, level, is_metric)
+    return Map(np.array(values), level, is_metric)
 
 
 def turned_map(values: Image, turn: NDArray[np.float64], width: int | None) -> Image:

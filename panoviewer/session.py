@@ -233,7 +233,7 @@ class Session(QObject):
 
     def forget_model(self, name: str) -> None:
         """Load a model anew when it runs next: its weights are others."""
-        for choice in [choice for choice in self._models if choice[0] == name]:
+        for choice in [choice for choice in list(self._models) if choice[0] == name]:  # another thread may load one
             self._models.pop(choice, None)
 
     def set_camera_height(self, height: float | None) -> None:

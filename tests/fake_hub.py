@@ -122,7 +122,7 @@ def _handler(hub):
             for at in range(begin, ends, BLOCK):
                 if hub.stalls is not None and at - begin >= hub.stalls:
                     hub.silent.set()
-                    hub.released.wait(60)
+                    hub.released.wait(600)
                 try:
                     self.wfile.write(content[at : min(at + BLOCK, ends)])
                 except OSError:

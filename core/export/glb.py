@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import Any, BinaryIO
 
@@ -13,7 +12,7 @@ from core.errors import ExportError
 from core.export.fields import CHUNK
 from core.export.frames import frame_rotation, turned_axes
 from core.export.jpeg import jpeg_bytes
-from core.export.provenance import cloud_meta
+from core.export.provenance import cloud_meta, json_bytes
 from core.mesh import Mesh
 from core.progress import Progress, silent
 
@@ -42,7 +41,7 @@ def write(mesh: Mesh, stream: BinaryIO, *, frame: str = FRAME, progress: Progres
     points = turned_axes(mesh.cloud.points, frame_rotation(frame, mesh.cloud))[mesh.corners]
     picture = jpeg_bytes(mesh.texture)
     blocks: list[Any] = [points, mesh.uv, mesh.faces.astype("<u4"), np.frombuffer(picture, np.uint8)]
-    header = json.dumps(_document(mesh, points, [block.nbytes for block in blocks]), ensure_ascii=False).encode()
+    header = json_bytes(_document(mesh, points, [block.nbytes for block in blocks]))
     header += b" " * (-len(header) % 4)
     body = sum(_padded(block.nbytes) for block in blocks)
     stream.write(struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(header) + 8 + body))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from core.cloud import PointCloud
 from core.export.fields import chunks, columns_of, fields_of, label_names
 from core.export.frames import frame_rotation
-from core.export.provenance import cloud_meta, one_line
+from core.export.provenance import cloud_meta, json_bytes, one_line
 from core.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _write(cloud: PointCloud, stream: BinaryIO, frame: str, progress: Progress, 
 
     rotation = frame_rotation(frame, cloud)
     header = _header(cloud)
-    facts = json.dumps(cloud_meta(cloud, frame), ensure_ascii=False, allow_nan=False).encode()
+    facts = json_bytes(cloud_meta(cloud, frame))
     record = laspy.VLR(USER, RECORD, "frame, unit, source, names", facts)
     is_short = len(facts) <= LONGEST_VLR
     if is_short:

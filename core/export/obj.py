@@ -51,7 +51,9 @@ def write(mesh: Mesh, stream: BinaryIO, *, name: str, frame: str = "z-up", progr
     """
     rotation = frame_rotation(frame, mesh.cloud)
     lines = [f"# {line}" for line in comment_lines(mesh.cloud, frame)]
-    stream.write("\n".join([*lines, f"mtllib {material_name(name)}", "usemtl photo", ""]).encode())
+    stream.write(
+        "\n".join([*lines, f"mtllib {material_name(name)}", "usemtl photo", ""]).encode(errors="surrogateescape")
+    )
     places = np.stack([mesh.uv[:, 0], 1 - mesh.uv[:, 1]], axis=-1)
     corners = mesh.faces + 1
     points = mesh.corners[mesh.faces] + 1
@@ -72,7 +74,7 @@ def write(mesh: Mesh, stream: BinaryIO, *, name: str, frame: str = "z-up", progr
 def write_material(_mesh: Mesh, stream: BinaryIO, *, name: str, **_about: object) -> None:
     """The photograph, lit by nothing but itself."""
     lines = ["newmtl photo", "Ka 0 0 0", "Kd 1 1 1", "illum 0", f"map_Kd {texture_name(name)}", ""]
-    stream.write("\n".join(lines).encode())
+    stream.write("\n".join(lines).encode(errors="surrogateescape"))
 
 
 def write_texture(mesh: Mesh, stream: BinaryIO, **_about: object) -> None:

@@ -96,7 +96,13 @@ def write_beside(cloud: PointCloud, stream: BinaryIO, *, frame: str = "z-up", na
     """
     known = {} if cloud.class_ids is None else {"label_none": NO_CLASS if len(cloud.class_names) < NO_CLASS else 65535}
     facts = {"file": name, "points": len(cloud), **cloud_meta(cloud, frame), **known}
-    stream.write(json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    stream.write(json_bytes(facts, indent=1) + b"\n")
+
+
+def json_bytes(values: Mapping[str, Any], *, indent: int | None = None) -> bytes:
+    """JSON in UTF-8. What a file's name holds that is no text becomes the JSON escape of its surrogate."""
+    text = json.dumps(values, indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace")
 
 
 def pose_facts(level_from_world: NDArray[np.float64], heading: float | None) -> dict[str, Any]:

@@ -13,10 +13,17 @@ _SHARE = 0.6
 _MMAP_THRESHOLD = -3
 _LARGE_BLOCK = 4 << 20
 
+_CGROUP = Path("/sys/fs/cgroup")
 _CGROUP_FILES = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
 )
+"""Limit, use, and what of it is only a copy of files, which the system gives up first; of both versions of cgroups."""
 
 
 def default_memory_budget() -> int:
@@ -55,14 +62,16 @@ def _meminfo_available() -> int:
 def _left_in_container() -> list[int]:
     """Bytes left below each memory limit of a Linux container; empty where there is none."""
     left = []
-    for limit_file, used_file in _CGROUP_FILES:
+    for limit_file, used_file, details_file, copies in _CGROUP_FILES:
         try:
-            limit = Path(limit_file).read_text().strip()
-            used = Path(used_file).read_text().strip()
+            limit = (_CGROUP / limit_file).read_text().strip()
+            used = (_CGROUP / used_file).read_text().strip()
+            details = (_CGROUP / details_file).read_text().split()
         except OSError:
             continue
         if limit.isdigit() and used.isdigit():
-            left.append(int(limit) - int(used))
+            given_up = dict(zip(details[::2], details[1::2], strict=False)).get(copies, "0")
+            left.append(int(limit) - int(used) + int(given_up))
     return left
 
 

@@ -148,6 +148,13 @@ def test_without_a_bearing_there_is_no_enu(tmp_path, exporter):
 
 
 @BY_SUFFIX
+def test_the_photograph_may_have_a_name_that_is_no_text(tmp_path, exporter):
+    path = export(full_cloud(10, source=Path("h\udce4ll.jpg")), tmp_path / f"a{exporter.suffix}")
+    for beside in files_of(exporter, path)[1:]:
+        assert json.loads(beside.read_bytes())["source"] == "h\udce4ll.jpg"
+
+
+@BY_SUFFIX
 def test_an_empty_cloud_is_a_file_in_every_format(tmp_path, exporter):
     assert export(full_cloud(0), tmp_path / f"a{exporter.suffix}").stat().st_size > 0
 

@@ -4,6 +4,7 @@ import io
 import json
 import resource
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +134,15 @@ def test_a_glb_is_y_up_or_refused(tmp_path):
     with pytest.raises(ExportError, match=r"y up by definition.*got ros"):
         export(small_mesh(), tmp_path / "a.glb", frame="ros")
     assert list(tmp_path.iterdir()) == []
+
+
+@BY_SUFFIX
+def test_photograph_and_mesh_may_have_names_that_are_no_text(tmp_path, exporter):
+    path = export(small_mesh(path=Path("h\udce4ll.jpg")), tmp_path / f"h\udce4ll{exporter.suffix}")
+    for written in files_of(exporter, path):
+        assert written.stat().st_size > 0
+    if exporter.suffix == ".obj":
+        assert b"mtllib h\xe4ll.mtl" in path.read_bytes()
 
 
 @BY_SUFFIX

@@ -336,7 +336,7 @@ def test_closing_while_segments_are_copied_waits_without_holding_the_window_up(
         for number, picture in enumerate(pictures):
             progress(number, len(pictures))
             begun.set()
-            assert goes_on.wait(60)
+            assert goes_on.wait(600)
             written.append(picture)
 
     monkeypatch.setattr("panoviewer.saving.copy_segments", copy_slowly)
