@@ -6,7 +6,7 @@ import argparse
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,6 +27,8 @@ NORMALS_AXES = ("opencv", "opengl")
 """Those of `core.export.results` and `core.export.normals`, whose import costs a tenth of a second."""
 GEOMETRY_NAMES = ("ply", "pcd", "las", "laz", "e57", "xyz", "csv", "npz", "glb", "obj")
 """Those of `core.export.geometry`, which takes longer to import than a complaint should."""
+PROJECT_ENDINGS = (".pano.json", ".pano.json.bak", "panoviewer.project.json")
+"""Of the files of a project; see `core.io.scene_file` and `core.io.project_file`."""
 MAX_TEXTURE = 32768
 BENCH_WIDTHS = (256, 8192)
 DONE, FAILED, BAD = 0, 1, 2
@@ -62,6 +64,14 @@ _NEGATIVE_NUMBERS = re.compile(rf"-(?=[\d.]){_NUMBER[5:]}(?:,{_NUMBER})*$")
 
 class UsageError(Exception):
     """A command line that makes no sense; a sentence for the user."""
+
+
+def refuse_inputs(target: Path, inputs: Iterable[Path]) -> None:
+    """Raise when a result would be written over what it is made of, or over what holds somebody's annotations."""
+    if any(target.resolve() == given.resolve() for given in inputs):
+        raise UsageError(f"Expected another file to write than the one that is read: {target}")
+    if target.name.lower().endswith(PROJECT_ENDINGS):
+        raise UsageError(f"Expected a file for the result, got the name of a file of annotations: {target}")
 
 
 def exit_code(error: Exception) -> int:

@@ -18,18 +18,21 @@ from core.geometry.levelling import level_by_horizon, level_by_vertical
 from core.geometry.sampling import Image
 from core.geometry.sphere import lonlat_to_directions
 from core.io.atomic import atomic_file, prepare_file
+from core.io.cube_files import cube_files
 from core.io.gpano import GPano
 from core.io.gpano_packet import gpano_packet, kept_exif, kept_tags
 from core.io.header import read_header
 from core.io.images import read_panorama
 from core.panorama import Panorama
 from core.turning import turned_panorama
-from panoviewer.arguments import DONE, UsageError, convert_parser
+from panoviewer.arguments import DONE, UsageError, convert_parser, refuse_inputs
 from panoviewer.console import Console
 from panoviewer.converting_maps import MAPS, read_map, turned_map, unit_normals, write_map
 
 LIGHT = (".exr", ".hdr")
 LARGEST_FACE = 16384
+UNTURNED = (".classes.png", ".far.png", ".depth.png", ".depth.tiff", ".instances.png")
+"""How names of results end that are no pictures, though they look like some."""
 STATED = ()
 """The value of --level alone: the pose that the picture states."""
 
@@ -44,6 +47,12 @@ def convert(argv: Sequence[str]) -> int:
     args = convert_parser().parse_args(argv)
     if args.layout is not None and args.to != "cube":
         raise UsageError("--layout is for cube maps; add --to cube.")
+    other = next((end for end in UNTURNED if args.file.name.lower().endswith(end)), None)
+    if other is not None:
+        raise UsageError(
+            f"Expected a picture or one of the maps {', '.join(MAPS)}, got {other}, whose numbers cannot be mixed as "
+            f"colours are; turn the photograph and predict again: {args.file}"
+        )
     with Console() as console:
         work = _convert_map if args.file.name.lower().endswith(MAPS) else _convert_picture
         paths = work(args, console)
@@ -150,9 +159,10 @@ def _targets(args: argparse.Namespace, ending: str) -> list[Path]:
     if args.to == "cube" and args.layout == "six":
         cut = len(output.name) - len(ending or output.suffix)
         targets = [output.with_name(f"{output.name[:cut]}_{face}{output.name[cut:]}") for face in FACES]
+    faces = cube_files(args.file)
+    given = (args.file,) if faces is None else faces.paths
     for target in targets:
-        if target.resolve() == args.file.resolve():
-            raise UsageError(f"Expected another file to write than the one that is read: {target}")
+        refuse_inputs(target, given)
         prepare_file(target)
     return targets
 

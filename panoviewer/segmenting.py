@@ -34,7 +34,7 @@ from core.segment.options import Order, Policy, SegmentOptions
 from core.segment.session import SegmentSession
 from core.segment.updates import Stage
 from panoviewer.annotation_arguments import SEGMENT_SUFFIXES, segment_parser
-from panoviewer.arguments import DONE, FAILED, UsageError
+from panoviewer.arguments import DONE, FAILED, UsageError, refuse_inputs
 from panoviewer.console import Console, write_line
 
 
@@ -47,6 +47,7 @@ def segment(argv: Sequence[str]) -> int:
     if args.output.suffix.lower() not in SEGMENT_SUFFIXES:
         raise UsageError(f"Expected a file name that ends in one of {', '.join(SEGMENT_SUFFIXES)}: {args.output}")
     spec = find_segmenter(args.model)
+    refuse_inputs(args.output, [args.file])
     prepare_file(args.output)
     panorama = read_panorama(args.file, assume=args.assume)
     _refuse_unseen(panorama, clicks, args.file)

@@ -159,7 +159,7 @@ def remove_model(name: str) -> int:
     """
     spec = find_addable(name)
     target = weights_file(spec)
-    size = check_size(target, max_bytes=1 << 62)
+    size = _size_of_added(spec)
     graphs = (graph_file(target, ""), *sorted(target.parent.glob(graph_file(target, "*").name)))
     for path in (target, card_file(spec), *graphs):
         with export_errors(path):
@@ -179,7 +179,7 @@ def verify_model(name: str, *, progress: Progress = silent) -> Card:
     """
     spec = find_addable(name)
     target = weights_file(spec)
-    size = check_size(target, max_bytes=1 << 62)
+    size = _size_of_added(spec)
     card = read_card(spec)
     if card is None:
         raise ModelUnavailable(
@@ -192,6 +192,16 @@ def verify_model(name: str, *, progress: Progress = silent) -> Card:
             f"has changed since; add them again: {target}"
         )
     return card
+
+
+def _size_of_added(spec: ModelSpec) -> int:
+    path = weights_file(spec)
+    if not path.exists():
+        raise ModelUnavailable(
+            f"Expected added weights of {spec.name}, got none; fetch them with 'panoviewer models pull {spec.name}' or "
+            f"add a file with 'panoviewer models add FILE --as {spec.name}': {path}"
+        )
+    return check_size(path, max_bytes=1 << 62)
 
 
 def card_file(spec: ModelSpec) -> Path:

@@ -180,6 +180,23 @@ def test_a_cube_map_comes_back(in_process, photo, tmp_path, layout):
         assert "xmp" not in Image.open(out).info
 
 
+def test_no_face_of_the_cube_map_that_is_read_is_written_over(in_process, photo, tmp_path, capsys):
+    six = ["--to", "cube", "--layout", "six", "--width", "16", "-o", tmp_path / "cube.png"]
+    assert in_process("convert", photo, *six) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert in_process("convert", tmp_path / "cube_front.png", "-o", tmp_path / "cube_back.png") == 2
+    assert "another file to write than the one that is read" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("ending", [".classes.png", ".far.png", ".depth.png", ".instances.png"])
+def test_numbers_are_not_turned_as_if_they_were_colours(in_process, photo, tmp_path, capsys, ending):
+    named = photo.rename(tmp_path / f"a{ending}")
+    assert in_process("convert", named, "--rotate", "10,0,0", "-o", tmp_path / "out.png") == 2
+    assert f"got {ending}, whose numbers cannot be mixed" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_light_is_written_as_light(in_process, tmp_path):
     light = (2 + np.asarray(erp_rays(HEIGHT, WIDTH))).astype(np.float32)
     OpenEXR.File({}, {"RGB": light}).write(str(tmp_path / "light.exr"))

@@ -105,6 +105,14 @@ def test_a_changed_file_is_told_by_verify(published, capsys):
     assert is_one_sentence(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("command", ["verify", "remove"])
+def test_of_weights_that_were_never_added_it_is_said_how_to_get_them(published, capsys, command):
+    assert run("models", command, "dap") == 2
+    told = capsys.readouterr().err
+    assert "panoviewer models pull dap" in told
+    assert "panoviewer models add FILE --as dap" in told
+
+
 def test_without_added_weights_there_is_nothing_to_verify(published, capsys):
     assert run("models", "verify") == 0
     assert "No weights" in capsys.readouterr().out

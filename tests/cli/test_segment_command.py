@@ -52,6 +52,16 @@ def iou(found, expected):
     return SphereMask.pack(np.asarray(found) > 0).iou(SphereMask.pack(expected))
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.png.pano.json", "panoviewer.project.json"])
+def test_neither_the_photograph_nor_annotations_are_written_over(run, tmp_path, capsys, name):
+    (tmp_path / "a.png.pano.json").write_text("mine")
+    (tmp_path / "panoviewer.project.json").write_text("mine")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert run(tmp_path / "a.png", "--click", "-178.5,-9", "-o", tmp_path / name) == 2
+    assert is_one_sentence(capsys.readouterr().err)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_click_makes_a_picture_of_the_mask_across_the_seam(run, tmp_path, capsys):
     assert run(tmp_path / "a.png", "--click", "-178.5,-9", "-o", tmp_path / "m.png") == 0
     picture = Image.open(tmp_path / "m.png")
