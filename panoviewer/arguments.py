@@ -13,6 +13,7 @@ from typing import NoReturn
 from core.cloud import FRAME_NAMES, MIN_VOXEL
 from core.errors import OutOfSpace, PanoError
 from core.geometry.fisheye import DualFisheye
+from core.io.atomic import is_same_file
 from core.mesh import DEFAULT_MESH, MIN_TEXTURE, MIN_TRIANGLES
 from core.models import BACKENDS, DEFAULT_MODEL, DEVICES, MODELS, SIZES
 from core.models.base import Task
@@ -68,7 +69,7 @@ class UsageError(Exception):
 
 def refuse_inputs(target: Path, inputs: Iterable[Path]) -> None:
     """Raise when a result would be written over what it is made of, or over what holds somebody's annotations."""
-    if any(target.resolve() == given.resolve() for given in inputs):
+    if any(is_same_file(target, given) for given in inputs):
         raise UsageError(f"Expected another file to write than the one that is read: {target}")
     if target.name.lower().endswith(PROJECT_ENDINGS):
         raise UsageError(f"Expected a file for the result, got the name of a file of annotations: {target}")

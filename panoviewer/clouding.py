@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from core.errors import ModelUnavailable, ProjectError
 from core.export import Exporter, export, files_of
 from core.export.annotated import file_name
 from core.export.geometry import build, chosen_frame, find_geometry
-from core.io.atomic import check_folder, make_folder, prepare_file
+from core.io.atomic import check_folder, is_same_file, make_folder, prepare_file
 from core.io.images import read_panorama
 from core.io.project import Entry, Project, is_project, read_project
 from core.mesh import DEFAULT_MESH, MeshOptions
@@ -147,7 +146,7 @@ def _files(item: _Item, exporter: Exporter) -> list[Path]:
     """Everything that is to be written; never the photograph itself."""
     files = files_of(exporter, item.target)
     for path in files:
-        if os.path.realpath(path) == os.path.realpath(item.photo):
+        if is_same_file(path, item.photo):
             raise UsageError(f"Expected another file than the photograph to write, got itself; choose a name: {path}")
     return files
 

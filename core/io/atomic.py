@@ -47,6 +47,14 @@ def export_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         raise kind(_sentence(error, Path(path))) from error
 
 
+def is_same_file(path: Path, other: Path) -> bool:
+    """Whether two names mean one file, also by links; names that no file can have are compared as text."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return os.path.abspath(path) == os.path.abspath(other)
+
+
 def prepare_file(path: str | os.PathLike[str]) -> None:
     """Before the work that a file is for: make its folder, and refuse it when it cannot be written, if that is known.
 

@@ -193,7 +193,7 @@ def test_a_fault_in_one_panorama_does_not_stop_the_clouds_of_the_rest(
 def test_without_a_model_one_sentence_says_so_however_many_panoramas_there_are(
     project, tmp_path, in_process, capsys, monkeypatch
 ):
-    def refuse(_name, *, device):
+    def refuse(_name, *, device, **_choices):
         raise ModelUnavailable(f"Device {device} cannot be used; choose cpu.")
 
     monkeypatch.setattr(clouding, "load_model", refuse)

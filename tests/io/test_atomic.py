@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from core.errors import ExportError
-from core.io.atomic import atomic_file, atomic_files
+from core.io.atomic import atomic_file, atomic_files, is_same_file
 from core.progress import Cancelled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -277,3 +277,13 @@ def test_when_one_of_several_files_may_not_be_written_nothing_is_begun(tmp_path)
     with pytest.raises(ExportError, match="got a folder"), atomic_files((tmp_path / "a.obj", tmp_path / "a.mtl")):
         pytest.fail("the block must not run")
     assert [p.name for p in tmp_path.iterdir()] == ["a.mtl"]
+
+
+def test_two_names_of_one_file_are_the_same(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x")
+    (tmp_path / "link.png").symlink_to(path)
+    assert is_same_file(path, tmp_path / "link.png")
+    assert not is_same_file(path, tmp_path / "b.png")
+    assert is_same_file(tmp_path / "b.png", tmp_path / "c" / ".." / "b.png")
+    assert not is_same_file(path, tmp_path / "a\0b")
