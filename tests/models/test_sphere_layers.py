@@ -8,7 +8,7 @@ import torch
 
 from core.geometry.sphere import erp_angles, lonlat_to_directions
 from core.models.networks.pano_s import STRIDE, PanoSNet, round_room
-from core.models.networks.sphere_layers import SphereAttention, double_size, pad_sphere, row_latitudes
+from core.models.networks.sphere_layers import SphereAttention, double_size, pad_sphere, rotary_angles, row_latitudes
 
 
 def smooth_field(height: int, width: int, *, pad: int = 0) -> torch.Tensor:
@@ -35,6 +35,13 @@ def test_padding_continues_a_function_of_direction(pad):
 def test_doubling_keeps_pixel_corners():
     doubled, exact = double_size(smooth_field(64, 128)), smooth_field(128, 256)
     assert (doubled - exact).abs().max() < 2e-3
+
+
+def test_angles_that_were_first_asked_for_without_numbers_have_numbers_afterwards():
+    rotary_angles.cache_clear()
+    with torch.device("meta"):
+        rotary_angles(3, 6, 4)
+    assert torch.isfinite(rotary_angles(3, 6, 4)).all()
 
 
 def test_attention_does_not_know_longitude():

@@ -76,12 +76,14 @@ def rotary_angles(height: int, width: int, pairs: int) -> Tensor:
     Returns:
         (height * width, pairs) float32.
     """
-    lon = (torch.arange(width) + 0.5) / width * 2 * math.pi
-    lat = row_latitudes(height)
     around = pairs // 2
     across = pairs - around
-    lon_angles = lon[:, None] * torch.arange(1, around + 1)
-    lat_angles = lat[:, None] * torch.linspace(1.0, 2.0 * across, across)
+    # Kept for whoever comes next: not on the device of whoever happens to ask first, which may be that without numbers.
+    with torch.device("cpu"):
+        lon = (torch.arange(width) + 0.5) / width * 2 * math.pi
+        lat = row_latitudes(height)
+        lon_angles = lon[:, None] * torch.arange(1, around + 1)
+        lat_angles = lat[:, None] * torch.linspace(1.0, 2.0 * across, across)
     angles = torch.cat(
         [lon_angles[None].expand(height, -1, -1), lat_angles[:, None].expand(-1, width, -1)],
         dim=-1,
