@@ -235,7 +235,7 @@ def test_what_is_not_far_is_not_sky():
 class _SaysSky:
     """A runner whose network sees sky everywhere with the given certainty, in- or outdoors."""
 
-    device, batch = "cpu", 1
+    device, batch, notes = "cpu", 1, ()
 
     def __init__(self, far, indoor):
         self.far, self.indoor = far, indoor

@@ -82,4 +82,4 @@ def test_150_classes_reach_every_file(mtpano, tmp_path, image):
     normals = np.load(tmp_path / "out" / "a.normals.npy")
     np.testing.assert_array_equal(np.isnan(normals[..., 0]) | ~far, True)
     with Image.open(tmp_path / "out" / "a.classes.preview.png") as preview:
-        assert preview.mode == "RGB"
+        assert preview.mode == "P"
