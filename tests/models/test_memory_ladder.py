@@ -80,7 +80,7 @@ def is_whole(result):
     return any(leaf.dtype == torch.float32 and leaf.numel() > 32 * 64 for leaf in tree_leaves(result))
 
 
-STAGES = [0.0, 0.1, 0.4, 0.7, 0.99]
+STAGES = [0.0, 0.4, 0.99, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.1, 0.7))]
 
 
 def operations(model, rgb, there):
@@ -242,6 +242,7 @@ def test_a_network_that_does_not_even_fit_on_the_device_runs_on_the_cpu(added, t
     there.full = lambda _number, _result: False
 
 
+@pytest.mark.slow
 def test_mtpano_goes_down_the_same_ladder(there, painted_photo, monkeypatch, tmp_path):
     tiny_mtpano.expect_tiny(monkeypatch, tmp_path)
     add_model(tiny_mtpano.save(tiny_mtpano.entries(), tmp_path / "mtpano.pth.tar"), name="mtpano-140k")

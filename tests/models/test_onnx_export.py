@@ -70,6 +70,7 @@ def test_pano_s_reads_any_number_of_pictures(small_weights, batch):
     says_the_same(small_weights.with_suffix(".onnx"), network, pictures(batch, 3, 64, 128))
 
 
+@pytest.mark.slow
 def test_dap_is_exported_beside_its_weights_and_reads_pictures_of_any_size(tiny, tmp_path):  # noqa: F811
     add_model(save(tiny, tmp_path / "model.pth"))
     weights = weights_file(find_model("dap"))
@@ -118,6 +119,7 @@ def exported(network, part, folder):
     return write_graph(graph, weights, graph_file(weights, part)), graph.call
 
 
+@pytest.mark.slow
 def test_click_s_reads_any_number_of_memories(click_s, tmp_path):
     graph, call = exported(click_s, "attention", tmp_path)
     assert graph.name == "click_attention.onnx"
