@@ -22,3 +22,4 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 # What whoever runs the tests has chosen for themselves decides nothing here, nor in the programs that tests start.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="panoviewer-tests-")
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="panoviewer-tests-data-")
