@@ -13,7 +13,7 @@ from core.io.digest import file_sha256
 from core.io.saved_prediction import SavedPrediction, read_prediction
 from core.prediction import Prediction
 from core.progress import Progress
-from panoviewer.images import Pyramid
+from core.pyramid import Pyramid
 from panoviewer.layering import Layering
 from panoviewer.panels.compare_bar import CompareBar
 from panoviewer.pointing import Pointing

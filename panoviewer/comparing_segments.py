@@ -9,9 +9,9 @@ from PySide6.QtCore import QObject, Signal
 
 from core.comparison import overlap, overlap_iou
 from core.progress import Progress
+from core.pyramid import Pyramid
 from core.scene import Segment
 from panoviewer.annotating import Annotating
-from panoviewer.images import Pyramid
 from panoviewer.jobs import Jobs
 from panoviewer.panels.compare_bar import CompareBar
 from panoviewer.stage import Stage

@@ -1,21 +1,10 @@
-"""Arrays as `QImage`s that share their memory; the pyramid that a view draws from."""
+"""Arrays as `QImage`s that share their memory; parts of a picture that repeats sideways."""
 
 from __future__ import annotations
-
-import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QIcon, QImage, QPixmap
-
-from core.geometry.camera import Camera
-from core.geometry.warp import resize_erp
-from panoviewer.look import bounds
-
-SMALLEST_WIDTH = 256
-MAX_DETAIL_PX = 4096
-"""Longest side of the part that is shown sharper than the texture."""
 
 _FORMATS = {3: QImage.Format.Format_RGB888, 4: QImage.Format.Format_RGBA8888_Premultiplied}
 
@@ -49,72 +38,6 @@ def untinted(pixmap: QPixmap) -> QIcon:
     for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
         icon.addPixmap(pixmap, mode)
     return icon
-
-
-@dataclass(frozen=True, eq=False)
-class Detail:
-    """A part of an ERP picture.
-
-    Attributes:
-        picture: (h, w, channels) its pixels.
-        u, v: Where its corner lies, as shares of the whole picture's width and height; u may be below 0.
-        width, height: How much of the whole picture it covers, as shares.
-    """
-
-    picture: NDArray[np.uint8]
-    u: float
-    v: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, eq=False)
-class Pyramid:
-    """An ERP picture at full, half, quarter, ... size, so that each view reads about as many pixels as it shows.
-
-    Attributes:
-        levels: Largest first; each (h, w, channels) uint8, C-contiguous.
-    """
-
-    levels: tuple[NDArray[np.uint8], ...]
-
-    @classmethod
-    def of(cls, picture: NDArray[np.uint8]) -> Pyramid:
-        """Build it; the largest level is `picture` itself. Costs about 30 ms for 4096 x 2048: not for the UI thread."""
-        levels = [np.ascontiguousarray(picture)]
-        while levels[-1].shape[1] >= 2 * SMALLEST_WIDTH:
-            height, width = levels[-1].shape[:2]
-            levels.append(np.ascontiguousarray(resize_erp(levels[-1], height // 2, width // 2)))
-        return cls(tuple(levels))
-
-    def level_for(self, pixels_per_turn: float) -> int:
-        """Index of the smallest level with at least that many columns, or 0."""
-        for index in range(len(self.levels) - 1, 0, -1):
-            if self.levels[index].shape[1] >= pixels_per_turn:
-                return index
-        return 0
-
-    def detail(self, camera: Camera, base_width: int) -> Detail | None:
-        """What a camera of the photograph's frame sees, sharper than a picture `base_width` wide shows it.
-
-        Returns:
-            The part of the smallest level with as many pixels as the camera, or of the largest that fits within
-            `MAX_DETAIL_PX`; None when no level that is wider than `base_width` is needed or fits.
-        """
-        west, east, south, north = bounds(camera)
-        for index in range(self.level_for(2 * math.pi * camera.focal_px), len(self.levels)):
-            level = self.levels[index]
-            height, width = level.shape[:2]
-            if width <= base_width:
-                return None
-            left = math.floor((west / (2 * math.pi) + 0.5) * width) - 2
-            right = math.ceil((east / (2 * math.pi) + 0.5) * width) + 2
-            upper = max(math.floor((0.5 - north / math.pi) * height) - 2, 0)
-            lower = min(math.ceil((0.5 - south / math.pi) * height) + 2, height)
-            if max(right - left, lower - upper) <= MAX_DETAIL_PX:
-                piece = np.ascontiguousarray(columns_around(level[upper:lower], left, right))
-                return Detail(piece, left / width, upper / height, (right - left) / width, (lower - upper) / height)
-        return None
 
 
 def columns_around(picture: NDArray[np.uint8], left: int, right: int) -> NDArray[np.uint8]:

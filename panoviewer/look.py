@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.geometry.camera import Camera
-from core.geometry.sphere import directions_to_lonlat
 
 MIN_FOV_X = math.radians(2)
 MAX_FOV_X = math.radians(140)
@@ -89,30 +88,6 @@ def outline(camera: Camera) -> NDArray[np.float64]:
     u = np.concatenate([along, one, 1 - along, zero, [0.0]]) * camera.width
     v = np.concatenate([zero, along, one, 1 - along, [0.0]]) * camera.height
     return camera.directions(u, v)
-
-
-def bounds(camera: Camera) -> tuple[float, float, float, float]:
-    """The part of the sphere that a camera sees lies within (west, east, south, north), radians.
-
-    East is beyond pi where the view crosses the seam. A view that holds a pole spans the whole turn.
-    """
-    directions = outline(camera)
-    lon, lat = directions_to_lonlat(directions)
-    lon = np.unwrap(lon)
-    west, east, south, north = float(lon.min()), float(lon.max()), float(lat.min()), float(lat.max())
-    # The border is known at a few points only; between them it bends outwards by less than this.
-    margin = 0.03 * max(north - south, 1e-3)
-    south, north = south - margin, north + margin
-    west, east = west - margin, east + margin
-    half_x, half_y = camera.width / 2 / camera.focal_px, camera.height / 2 / camera.focal_px
-    for pole in (-1.0, 1.0):
-        x, y, z = np.array([0.0, -pole, 0.0]) @ camera.world_from_camera
-        if abs(x) <= 1.05 * half_x * z and abs(y) <= 1.05 * half_y * z:
-            west, east = -math.pi, math.pi
-            south, north = (south, math.pi / 2) if pole > 0 else (-math.pi / 2, north)
-    if east - west > 2 * math.pi:
-        west, east = -math.pi, math.pi
-    return west, east, max(south, -math.pi / 2), min(north, math.pi / 2)
 
 
 def _aimed(camera: Camera, direction: NDArray[np.float64], pixel: tuple[float, float]) -> Camera:

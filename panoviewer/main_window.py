@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from core.io.images import Assume
 from core.panorama import Panorama
+from core.pyramid import Pyramid
 from panoviewer.actions import build_actions, show_icons
 from panoviewer.annotation_desk import AnnotationDesk
 from panoviewer.comparing import Comparing
@@ -33,7 +34,6 @@ from panoviewer.dialogs.questions import ask
 from panoviewer.dialogs.settings_dialog import SettingsDialog
 from panoviewer.exporting import Exporting
 from panoviewer.exposing import STEP, Exposing
-from panoviewer.images import Pyramid
 from panoviewer.jobs import Job
 from panoviewer.layering import Layering
 from panoviewer.opengl import OpenGL

@@ -134,7 +134,7 @@ def _try() -> OpenGL:
     import numpy as np
 
     from core.panorama import DEFAULT_VIEW
-    from panoviewer.images import Pyramid
+    from core.pyramid import Pyramid
     from panoviewer.views.perspective_gl import GlCanvas
 
     reasons: list[str] = []

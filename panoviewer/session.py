@@ -24,10 +24,10 @@ from core.models.levelled import predict_panorama, rescale
 from core.panorama import Panorama
 from core.prediction import Prediction
 from core.progress import Progress, stage
+from core.pyramid import Pyramid
 from core.segment.features import FeatureStore
 from core.segment.network import ClickNetwork
 from panoviewer.document import Document
-from panoviewer.images import Pyramid
 from panoviewer.jobs import Jobs, Lane
 from panoviewer.settings import DEVICE, MODEL, POINTS_SHOWN, Settings
 from panoviewer.summary import Summary, summarize

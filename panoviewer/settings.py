@@ -42,7 +42,7 @@ SEGMENTER = Setting(
     "segment/model", DEFAULT_SEGMENTER, "Network for clicks", choices=tuple(spec.name for spec in SEGMENTERS)
 )
 POINTS_SHOWN = Setting("cloud/points_shown", 3_000_000, "Points shown in 3D at most", low=50_000, high=50_000_000)
-TEXTURE_WIDTH = Setting("view/texture_width", 8192, "Widest texture in pixels", low=1024, high=32768)
+TEXTURE_WIDTH = Setting("view/texture_width", 4096, "Widest texture in pixels", low=1024, high=32768)
 THEME = Setting("window/theme", "system", "Colours of the window", choices=("system", "dark", "light"))
 HINTS = Setting("window/hints", True, "Show hints on the sample")
 COLOR_MAP = Setting("layers/color_map", "turbo")

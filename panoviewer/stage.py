@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from core.mask import SphereMask
-from panoviewer.images import Pyramid
+from core.pyramid import Pyramid
 from panoviewer.views.cloud_view import CloudView
 from panoviewer.views.erp_view import ErpView
 from panoviewer.views.marks import Marks

@@ -82,7 +82,7 @@ def load_libraries() -> None:
     """
     for name in ("numba", "pyqtgraph", "vispy.gloo", "panoviewer.main_window"):
         import_module(name)
-    from panoviewer.images import Pyramid
+    from core.pyramid import Pyramid
 
     for channels in (3, 4):
         Pyramid.of(np.zeros((512, 1024, channels), np.uint8))

@@ -16,6 +16,7 @@ LAYERS = {
     "core.geometry": 1,
     "core.tone": 2,
     "core.panorama": 2,
+    "core.pyramid": 2,
     "core.mask": 2,
     "core.turning": 3,
     "core.prediction": 3,

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QW
 
 from core.io.recovery import Recovery
 from core.labels import color_of
-from panoviewer.images import Pyramid, qimage_from_array
+from core.pyramid import Pyramid
+from panoviewer.images import qimage_from_array
 
 PREVIEW_WIDTH = 640
 _SHOWN_NAMES = 5

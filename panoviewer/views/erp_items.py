@@ -12,7 +12,8 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
 from core.geometry.sphere import directions_to_lonlat
-from panoviewer.images import Pyramid, columns_around, qimage_from_array
+from core.pyramid import Pyramid
+from panoviewer.images import columns_around, qimage_from_array
 from panoviewer.views.mark_painter import paint_line, paint_point, paint_ring
 from panoviewer.views.marks import Marks, PathMark, PointMark, smooth_path, unrolled
 from panoviewer.views.masks import MaskMap, painted

@@ -13,7 +13,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from core.geometry.sphere import directions_to_lonlat, lonlat_to_directions
-from panoviewer.images import Pyramid
+from core.pyramid import Pyramid
 from panoviewer.views.erp_items import CursorItem, MarksItem, MaskItem, OutlineItem, PictureItem, VeilItem
 from panoviewer.views.marks import Marks, box
 from panoviewer.views.masks import MaskMap, Part

@@ -6,13 +6,15 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtGui import QOpenGLContext
 from PySide6.QtOpenGL import QOpenGLTexture
 
-from panoviewer.views.masks import MaskMap, Part
-from panoviewer.views.sphere_texture import (
-    BAND_BYTES,
+from panoviewer.views.gl_names import (
     GL_CLAMP_TO_EDGE,
+    GL_LUMINANCE8_ALPHA8,
+    GL_LUMINANCE_ALPHA,
+    GL_NEAREST,
     GL_REPEAT,
     GL_RGBA,
     GL_RGBA8,
@@ -25,13 +27,11 @@ from panoviewer.views.sphere_texture import (
     GL_UNPACK_ALIGNMENT,
     GL_UNSIGNED_BYTE,
     NULL,
-    TICK_SECONDS,
     address_of,
 )
+from panoviewer.views.masks import MaskMap, Part
+from panoviewer.views.sphere_texture import BAND_BYTES, TICK_SECONDS
 
-GL_NEAREST = 0x2600
-GL_LUMINANCE_ALPHA = 0x190A
-GL_LUMINANCE8_ALPHA8 = 0x8045
 PALETTE_WIDTH = 256
 
 
@@ -42,12 +42,18 @@ class MaskTexture:
     methods need the context in which the textures were made to be current.
     """
 
-    def __init__(self, masks: MaskMap) -> None:
-        """Make the textures; they are `drawable` once the whole index is there."""
+    def __init__(self, masks: MaskMap, device_width: int) -> None:
+        """Make the textures; they are `drawable` once the whole index is there.
+
+        Args:
+            masks: The map.
+            device_width: Widest texture of the device; of a wider map every second, third, ... pixel is sent.
+        """
         self._masks = masks
+        self._step = -(-masks.index.shape[1] // device_width)
         self._gl = QOpenGLContext.currentContext().functions()
         self._index = self._texture(GL_REPEAT)
-        height, width = masks.index.shape
+        height, width = self._sent.shape
         self._gl.glTexImage2D(
             GL_TEXTURE_2D, 0, GL_LUMINANCE8_ALPHA8, width, height, 0, GL_LUMINANCE_ALPHA, GL_UNSIGNED_BYTE, NULL
         )
@@ -55,16 +61,23 @@ class MaskTexture:
         self._stale: list[Part] = []
         self.palette_rows = 0
         self.drawable = False
-        self.update([Part(0, 0, height, width)])
+        self.update([Part(0, 0, *masks.index.shape)])
 
     @property
     def complete(self) -> bool:
         """True once all that has changed is there."""
         return not self._stale
 
+    @property
+    def _sent(self) -> NDArray[np.uint16]:
+        """What the device has of the index."""
+        return self._masks.index[:: self._step, :: self._step]
+
     def update(self, parts: Sequence[Part]) -> None:
         """Send these parts of the index soon, and the palette now."""
-        for part in parts:
+        for part in (_thinned(part, self._step) for part in parts):
+            if part.width == 0:
+                continue
             rows = max(1, BAND_BYTES // (2 * part.width))
             for top in range(part.row, part.row + part.height, rows):
                 height = min(rows, part.row + part.height - top)
@@ -80,7 +93,7 @@ class MaskTexture:
         while self._stale and time.perf_counter() - begin < TICK_SECONDS:
             part = self._stale.pop(0)
             values = np.ascontiguousarray(
-                self._masks.index[part.row : part.row + part.height, part.col : part.col + part.width]
+                self._sent[part.row : part.row + part.height, part.col : part.col + part.width]
             )
             self._gl.glTexSubImage2D(
                 GL_TEXTURE_2D,
@@ -141,3 +154,9 @@ class MaskTexture:
             GL_UNSIGNED_BYTE,
             address_of(table),
         )
+
+
+def _thinned(part: Part, step: int) -> Part:
+    """The part of every `step`-th row and column."""
+    row, col = -(-part.row // step), -(-part.col // step)
+    return Part(row, col, -(-(part.row + part.height) // step) - row, -(-(part.col + part.width) // step) - col)

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QWidget
 
 from core.geometry.camera import Camera
 from core.geometry.warp import erp_to_camera
-from panoviewer.images import Pyramid, qimage_from_array
+from core.pyramid import Pyramid
+from panoviewer.images import qimage_from_array
 from panoviewer.views.masks import MaskMap, Part, painted
 
 COARSE = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,25 +14,28 @@ from PySide6.QtOpenGLWidgets import QOpenGLWidget
 from PySide6.QtWidgets import QWidget
 
 from core.geometry.camera import Camera
-from panoviewer.images import Detail, Pyramid
+from core.pyramid import BORDER, PAGE, Pyramid
+from panoviewer.views.gl_names import (
+    GL_ARRAY_BUFFER,
+    GL_BLEND,
+    GL_COLOR_BUFFER_BIT,
+    GL_CULL_FACE,
+    GL_DEPTH_TEST,
+    GL_FLOAT,
+    GL_MAX_TEXTURE_SIZE,
+    GL_TRIANGLE_STRIP,
+    address_of,
+)
 from panoviewer.views.mask_texture import MaskTexture
 from panoviewer.views.masks import MaskMap, Part
-from panoviewer.views.sphere_texture import SphereTexture, address_of
+from panoviewer.views.sphere_texture import TICK_SECONDS, SphereTexture
 
-REST_MS = 120
-"""How long the view must rest before it is drawn from the sharper levels that do not fit into a texture."""
+MOST_WIDTH = 1 << 16
 BORDER_PX = 1.5
 """Width of the border of a mask in logical pixels."""
-NOWHERE = Detail(np.zeros((1, 1, 3), np.uint8), 2.0, 2.0, 1.0, 1.0)
-
-GL_COLOR_BUFFER_BIT = 0x4000
-GL_BLEND = 0x0BE2
-GL_DEPTH_TEST = 0x0B71
-GL_CULL_FACE = 0x0B44
-GL_ARRAY_BUFFER = 0x8892
-GL_FLOAT = 0x1406
-GL_TRIANGLE_STRIP = 0x0005
-GL_MAX_TEXTURE_SIZE = 0x0D33
+UNITS = {"photo": 0, "overlay": 1, "other": 5}
+"""Texture units of the whole pictures; pages and their tables have those from `PAGE_UNITS` on, masks 3 and 4."""
+PAGE_UNITS = {"photo": 6, "overlay": 8, "other": 10}
 
 VERTEX = """
 #version 120
@@ -45,9 +49,14 @@ void main() {
 
 # The level of detail is computed from angles on the sphere and not from the derivatives of (u, v): those jump at
 # +-180 degrees, which would draw a line there, and grow without bound at the poles, which would blur them.
-FRAGMENT = """
+FRAGMENT = (
+    f"""
 #version 120
 #extension GL_ARB_shader_texture_lod : require
+#define PAGE {PAGE}.0
+#define BORDER {BORDER}.0
+"""
+    """
 const float PI = 3.14159265358979;
 varying vec2 position;
 uniform sampler2D photo;
@@ -60,8 +69,9 @@ uniform float overlay_width;
 uniform sampler2D other;
 uniform float other_width;
 uniform float divider;
-uniform sampler2D detail;
-uniform vec4 detail_area;
+uniform sampler2D photo_pages, photo_table, overlay_pages, overlay_table, other_pages, other_table;
+uniform vec4 photo_sheet, overlay_sheet, other_sheet;
+uniform vec3 pages_px;
 
 uniform sampler2D masks;
 uniform sampler2D palette;
@@ -93,7 +103,16 @@ vec4 mask_color() {
         (2.0 * slot.y + (inside ? 0.5 : 1.5)) / palette_rows), 0.0);
 }
 
-vec4 sphere(sampler2D map, vec2 uv, float footprint, float width) {
+// Of a page that is there, its own pixels; elsewhere those of the whole picture.
+vec4 sphere(sampler2D map, float width, sampler2D pages, sampler2D table, vec4 sheet, float side, vec2 uv,
+            float footprint) {
+    if (sheet.x > 0.0) {
+        vec2 pixel = vec2(fract(uv.x), uv.y) * sheet.xy;
+        vec2 page = min(floor(pixel / PAGE), sheet.zw - 1.0);
+        vec4 place = floor(texture2DLod(table, (page + 0.5) / sheet.zw, 0.0) * 255.0 + 0.5);
+        if (place.a > 0.0)
+            return texture2DLod(pages, (place.xy * (PAGE + 2.0 * BORDER) + pixel - page * PAGE + BORDER) / side, 0.0);
+    }
     float level = log2(footprint * width / (2.0 * PI));
     return texture2DLod(map, uv, max(level, 0.0));
 }
@@ -102,17 +121,17 @@ void main() {
     vec3 ray = normalize(ray_at(position));
     vec2 uv = sphere_uv(world_from_camera * ray);
     float footprint = pow(ray.z, 1.5) / focal;
-    vec2 inside = vec2(fract(uv.x - detail_area.x), uv.y - detail_area.y) / detail_area.zw;
-    vec3 color = all(greaterThan(inside, vec2(0.0))) && all(lessThan(inside, vec2(1.0)))
-        ? texture2DLod(detail, inside, 0.0).rgb
-        : photo_width > 0.0 ? sphere(photo, uv, footprint, photo_width).rgb : vec3(0.082, 0.09, 0.106);
+    vec3 color = photo_width > 0.0
+        ? sphere(photo, photo_width, photo_pages, photo_table, photo_sheet, pages_px.x, uv, footprint).rgb
+        : vec3(0.082, 0.09, 0.106);
     if (position.x >= divider) {
         if (other_width > 0.0) {
-            vec4 layer = sphere(other, uv, footprint, other_width);
+            vec4 layer = sphere(other, other_width, other_pages, other_table, other_sheet, pages_px.z, uv, footprint);
             color = color * (1.0 - layer.a) + layer.rgb;
         }
     } else if (overlay_width > 0.0) {
-        vec4 layer = sphere(overlay, uv, footprint, overlay_width);
+        vec4 layer = sphere(
+            overlay, overlay_width, overlay_pages, overlay_table, overlay_sheet, pages_px.y, uv, footprint);
         color = color * (1.0 - layer.a) + layer.rgb;
     }
     if (palette_rows > 0.0) {
@@ -122,12 +141,14 @@ void main() {
     gl_FragColor = vec4(color, 1.0);
 }
 """
+)
 
 
 class GlCanvas(QOpenGLWidget):
     """Draws a panorama and an overlay as a pinhole camera sees them.
 
-    Textures are filled between frames by a timer; after the context was lost they are made again from the pyramids.
+    A texture holds the whole sphere up to some width, and pages what the camera sees of finer levels. They are filled
+    between frames by a timer; after the context was lost they are made again from the pyramids.
 
     Signals:
         failed(str): OpenGL is there but cannot draw this; why.
@@ -135,9 +156,19 @@ class GlCanvas(QOpenGLWidget):
 
     failed = Signal(str)
 
-    def __init__(self, max_texture_width: int, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, max_texture_width: int, parent: QWidget | None = None, *, device_width: int = MOST_WIDTH
+    ) -> None:
+        """Make the canvas.
+
+        Args:
+            max_texture_width: Widest texture of the whole sphere, in pixels.
+            parent: Its parent.
+            device_width: Widest texture of any kind; the device's own limit counts where it is lower.
+        """
         super().__init__(parent)
         self._max_width = max_texture_width
+        self._device_width = device_width
         self._camera: Camera | None = None
         self._pyramids: dict[str, Pyramid | None] = {"photo": None, "overlay": None, "other": None}
         self._divider: float | None = None
@@ -151,16 +182,13 @@ class GlCanvas(QOpenGLWidget):
         self._masks_replaced = self._masks_changed = False
         self._program: QOpenGLShaderProgram | None = None
         self._corners = np.array([-1, -1, 1, -1, -1, 1, 1, 1], np.float32)
-        self._detail = NOWHERE
-        self._resting = QTimer(self, singleShot=True, interval=REST_MS)
-        self._resting.timeout.connect(self._sharpen)
         self._filler = QTimer(self, interval=0)
         self._filler.timeout.connect(self._fill)
 
     @property
     def settled(self) -> bool:
         """True when all that was set has reached the screen's memory."""
-        return not self._filler.isActive() and not self._stale and not self._resting.isActive()
+        return not self._filler.isActive() and not self._stale
 
     def set_picture(self, name: str, pyramid: Pyramid | None, *, sharper: bool = False) -> None:
         """Show another 'photo', 'overlay' or 'other' overlay, or none.
@@ -172,8 +200,6 @@ class GlCanvas(QOpenGLWidget):
         """
         self._pyramids[name] = pyramid
         self._sharper = (self._sharper | {name}) if sharper else (self._sharper - {name})
-        if name == "photo":
-            self._drop_detail()
         self._stale.add(name)
         if self._program is not None:
             self._filler.start()
@@ -202,7 +228,8 @@ class GlCanvas(QOpenGLWidget):
     def set_camera(self, camera: Camera) -> None:
         """Look along another camera, given in the photograph's frame."""
         self._camera = camera
-        self._resting.start()
+        if self._program is not None:
+            self._filler.start()
         self.update()
 
     def release(self) -> None:
@@ -224,7 +251,7 @@ class GlCanvas(QOpenGLWidget):
         self._program = program
         functions = self.context().functions()
         limit = functions.glGetIntegerv(GL_MAX_TEXTURE_SIZE)
-        self._max_width = min(self._max_width, int(limit if isinstance(limit, int) else limit[0]))
+        self._device_width = min(self._device_width, int(limit if isinstance(limit, int) else limit[0]))
         self._stale = {name for name, pyramid in self._pyramids.items() if pyramid is not None}
         self._filler.start()
 
@@ -239,7 +266,8 @@ class GlCanvas(QOpenGLWidget):
         for capability in (GL_BLEND, GL_DEPTH_TEST, GL_CULL_FACE):
             gl.glDisable(capability)
         program.bind()
-        for unit, name in ((0, "photo"), (1, "overlay"), (5, "other")):
+        sides = []
+        for name, unit in UNITS.items():
             texture = self._textures.get(name)
             drawn = texture is not None and texture.ready
             if texture is not None and drawn:
@@ -247,15 +275,17 @@ class GlCanvas(QOpenGLWidget):
             program.setUniformValue1i(program.uniformLocation(name), unit)
             width = float(texture.width) if texture is not None and drawn else 0.0
             program.setUniformValue1f(program.uniformLocation(f"{name}_width"), width)
+            pages = texture.pages if texture is not None and drawn else None
+            if pages is not None:
+                pages.bind(PAGE_UNITS[name], PAGE_UNITS[name] + 1)
+            program.setUniformValue1i(program.uniformLocation(f"{name}_pages"), PAGE_UNITS[name])
+            program.setUniformValue1i(program.uniformLocation(f"{name}_table"), PAGE_UNITS[name] + 1)
+            sheet = (0.0, 0.0, 0.0, 0.0) if pages is None else pages.sheet
+            program.setUniformValue(program.uniformLocation(f"{name}_sheet"), *sheet)
+            sides.append(1.0 if pages is None else pages.side)
+        program.setUniformValue(program.uniformLocation("pages_px"), *sides)
         right = 2.0 if self._divider is None else 2 * self._divider - 1
         program.setUniformValue1f(program.uniformLocation("divider"), right)
-        detail = self._textures.get("detail")
-        area = self._detail if detail is not None and detail.complete else NOWHERE
-        if detail is not None:
-            detail.bind(2)
-        program.setUniformValue1i(program.uniformLocation("detail"), 2)
-        place = program.uniformLocation("detail_area")
-        program.setUniformValue(place, area.u % 1.0 if area is not NOWHERE else area.u, area.v, area.width, area.height)
         masks = self._mask_texture
         drawn_masks = masks is not None and masks.drawable
         if masks is not None and drawn_masks:
@@ -279,43 +309,39 @@ class GlCanvas(QOpenGLWidget):
         program.disableAttributeArray(location)
         program.release()
 
-    def _sharpen(self) -> None:
-        """Fetch what the texture of the whole sphere is too coarse for."""
-        photo, texture = self._pyramids["photo"], self._textures.get("photo")
-        if photo is None or texture is None or self._camera is None:
-            return
-        detail = photo.detail(self._camera, texture.full_width)
-        if detail is None:
-            return
-        self._drop_detail()
-        self._detail = detail
-        self._pyramids["detail"] = Pyramid((detail.picture,))
-        self._stale.add("detail")
-        self._filler.start()
-
-    def _drop_detail(self) -> None:
-        self._detail = NOWHERE
-        if self._pyramids.pop("detail", None) is not None:
-            self._stale.add("detail")
-
     def _fill(self) -> None:
         """Bring the textures up to date, a few milliseconds at a time."""
         self.makeCurrent()
         for name in sorted(self._stale):
             self._begin_filling(name)
-            if name == "photo":
-                self._resting.start()
             self.update()
         self._stale.clear()
-        masks_wait = self._fill_masks()
+        waits = self._fill_masks()
         textures = [*self._coming.values(), *self._textures.values()]
         pending = [texture for texture in textures if not texture.complete]
-        if pending and not masks_wait and pending[0].upload_some():
+        if pending and not waits and pending[0].upload_some():
             self._replace_by_sharper()
             self.update()
-        if not pending and not masks_wait:
+        if not self._fill_pages(may_send=not waits and not pending) and not waits and not pending:
             self._filler.stop()
         self.doneCurrent()
+
+    def _fill_pages(self, *, may_send: bool) -> bool:
+        """Send the pages that the camera sees, when all else is there. Returns whether there are more to be sent."""
+        if self._camera is None:
+            return False
+        waits, until = False, time.perf_counter() + TICK_SECONDS
+        for texture in self._textures.values():
+            pages = texture.pages
+            if pages is None or not texture.ready:
+                continue
+            changed = pages.look(self._camera)
+            if may_send and time.perf_counter() < until:
+                changed = pages.upload_some(until) or changed
+            if changed:
+                self.update()
+            waits = waits or not pages.complete
+        return waits
 
     def _begin_filling(self, name: str) -> None:
         """Make the texture of a picture that has changed, or take its old one."""
@@ -324,15 +350,15 @@ class GlCanvas(QOpenGLWidget):
             coming.release()
         pyramid, old = self._pyramids.get(name), self._textures.get(name)
         if old is not None and pyramid is not None and name in self._sharper:
-            self._coming[name] = SphereTexture(pyramid, self._max_width)
+            self._coming[name] = SphereTexture(pyramid, self._max_width, self._device_width)
             return
         # An overlay comes and goes; its memory stays.
-        if old is not None and name != "detail" and old.refill(pyramid):
+        if old is not None and old.refill(pyramid):
             return
         if old is not None:
             self._textures.pop(name).release()
         if pyramid is not None:
-            self._textures[name] = SphereTexture(pyramid, self._max_width, wraps=name != "detail")
+            self._textures[name] = SphereTexture(pyramid, self._max_width, self._device_width)
 
     def _replace_by_sharper(self) -> None:
         """Put the textures that have become at least as sharp as those that they follow in the place of those."""
@@ -350,7 +376,7 @@ class GlCanvas(QOpenGLWidget):
             self._mask_texture = texture = None
             self.update()
         if masks is not None and texture is None and not masks.is_empty:
-            self._mask_texture = texture = MaskTexture(masks)
+            self._mask_texture = texture = MaskTexture(masks, self._device_width)
         elif texture is not None and self._masks_changed:
             texture.update(self._mask_parts)
             self.update()

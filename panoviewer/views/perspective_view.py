@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from core.geometry.camera import Camera
-from panoviewer.images import Pyramid
+from core.pyramid import Pyramid
 from panoviewer.look import dragged, turned, zoomed
 from panoviewer.views.mark_painter import paint_line, paint_point, paint_ring
 from panoviewer.views.marks import Marks, PathMark, PointMark, smooth_path, visible_runs

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QOpenGLContext
 from PySide6.QtOpenGL import QOpenGLTexture
-from shiboken6 import VoidPtr
 
-from panoviewer.images import Pyramid
-
-GL_TEXTURE_2D = 0x0DE1
-GL_TEXTURE0 = 0x84C0
-GL_TEXTURE_MAG_FILTER = 0x2800
-GL_TEXTURE_MIN_FILTER = 0x2801
-GL_TEXTURE_WRAP_S = 0x2802
-GL_TEXTURE_WRAP_T = 0x2803
-GL_TEXTURE_BASE_LEVEL = 0x813C
-GL_TEXTURE_MAX_LEVEL = 0x813D
-GL_LINEAR = 0x2601
-GL_LINEAR_MIPMAP_LINEAR = 0x2703
-GL_REPEAT = 0x2901
-GL_CLAMP_TO_EDGE = 0x812F
-GL_RGB = 0x1907
-GL_RGBA = 0x1908
-GL_RGB8 = 0x8051
-GL_RGBA8 = 0x8058
-GL_UNSIGNED_BYTE = 0x1401
-GL_UNPACK_ALIGNMENT = 0x0CF5
-
-NULL: Any = VoidPtr(0)
-"""The binding's stubs ask for a number where the binding itself wants a pointer."""
+from core.pyramid import Pyramid
+from panoviewer.views.gl_names import (
+    GL_CLAMP_TO_EDGE,
+    GL_LINEAR,
+    GL_LINEAR_MIPMAP_LINEAR,
+    GL_REPEAT,
+    GL_RGB,
+    GL_RGB8,
+    GL_RGBA,
+    GL_RGBA8,
+    GL_TEXTURE0,
+    GL_TEXTURE_2D,
+    GL_TEXTURE_BASE_LEVEL,
+    GL_TEXTURE_MAG_FILTER,
+    GL_TEXTURE_MAX_LEVEL,
+    GL_TEXTURE_MIN_FILTER,
+    GL_TEXTURE_WRAP_S,
+    GL_TEXTURE_WRAP_T,
+    GL_UNPACK_ALIGNMENT,
+    GL_UNSIGNED_BYTE,
+    NULL,
+    address_of,
+)
+from panoviewer.views.sphere_pages import SpherePages
 
 BAND_BYTES = 1 << 20
 TICK_SECONDS = 0.008
@@ -41,27 +40,27 @@ TICK_SECONDS = 0.008
 _FORMATS = {3: (GL_RGB8, GL_RGB), 4: (GL_RGBA8, GL_RGBA)}
 
 
-def address_of(array: NDArray[Any]) -> Any:  # noqa: ANN401
-    """An array's memory in the form that Qt's OpenGL functions take; the array must stay alive."""
-    return VoidPtr(array.ctypes.data)
-
-
 class SphereTexture:
-    """The levels of a pyramid, from the first that the device can hold, on their way into a mip-mapped texture.
+    """The levels of a pyramid, from the first that is not too wide, on their way into a mip-mapped texture.
 
     All methods need the context in which the texture was made to be current.
+
+    Attributes:
+        pages: What a camera sees of the wider levels; None where there are none.
     """
 
-    def __init__(self, pyramid: Pyramid, max_width: int, *, wraps: bool = True) -> None:
+    def __init__(self, pyramid: Pyramid, max_width: int, device_width: int) -> None:
         """Make an empty texture.
 
         Args:
             pyramid: What to fill it with.
-            max_width: Wider levels are left out.
-            wraps: Whether the right edge continues at the left one.
+            max_width: Wider levels are shown by pages.
+            device_width: Widest texture of the device.
         """
-        self._max_width = max_width
-        self._levels = _fitting(pyramid, max_width)
+        self._max_width = min(max_width, device_width)
+        self._device_width = device_width
+        self._levels = _fitting(pyramid, self._max_width)
+        self.pages = self._pages_of(pyramid)
         self._allocated = 0
         self._gl = QOpenGLContext.currentContext().functions()
         self._internal, self._format = _FORMATS[self._levels[0].shape[2]]
@@ -75,7 +74,7 @@ class SphereTexture:
         for name, value in (
             (GL_TEXTURE_MIN_FILTER, GL_LINEAR_MIPMAP_LINEAR),
             (GL_TEXTURE_MAG_FILTER, GL_LINEAR),
-            (GL_TEXTURE_WRAP_S, GL_REPEAT if wraps else GL_CLAMP_TO_EDGE),
+            (GL_TEXTURE_WRAP_S, GL_REPEAT),
             (GL_TEXTURE_WRAP_T, GL_CLAMP_TO_EDGE),
             (GL_TEXTURE_MAX_LEVEL, len(self._levels) - 1),
         ):
@@ -90,11 +89,6 @@ class SphereTexture:
     def complete(self) -> bool:
         """True once the largest level is there, or there is nothing to be sent."""
         return self._base == 0 or not self._waits
-
-    @property
-    def full_width(self) -> int:
-        """Columns of the largest level that will be there."""
-        return int(self._levels[0].shape[1])
 
     @property
     def width(self) -> int:
@@ -132,13 +126,26 @@ class SphereTexture:
             if [level.shape for level in levels] != [level.shape for level in self._levels]:
                 return False
             self._levels = levels
+        self._release_pages()
+        self.pages = None if pyramid is None else self._pages_of(pyramid)
         self._waits = pyramid is not None
         self._base, self._level, self._row = len(self._levels), len(self._levels) - 1, 0
         return True
 
     def release(self) -> None:
         """Give the memory back."""
+        self._release_pages()
         self._name.destroy()
+
+    def _pages_of(self, pyramid: Pyramid) -> SpherePages | None:
+        base_width = int(self._levels[0].shape[1])
+        if pyramid.levels[0].shape[1] <= base_width:
+            return None
+        return SpherePages(pyramid, base_width, self._device_width)
+
+    def _release_pages(self) -> None:
+        if self.pages is not None:
+            self.pages.release()
 
     def _bind(self) -> None:
         self._gl.glBindTexture(GL_TEXTURE_2D, self._name.textureId())
@@ -174,5 +181,5 @@ class SphereTexture:
 
 
 def _fitting(pyramid: Pyramid, max_width: int) -> list[NDArray[np.uint8]]:
-    """The levels that the device can hold, at least the smallest."""
+    """The levels that are not too wide, at least the smallest."""
     return [level for level in pyramid.levels if level.shape[1] <= max_width] or [pyramid.levels[-1]]

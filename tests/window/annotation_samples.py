@@ -14,9 +14,9 @@ from core.geometry.sampling import shrink
 from core.geometry.sphere import erp_rays, lonlat_to_directions
 from core.mask import SphereMask
 from core.panorama import Panorama
+from core.pyramid import Pyramid
 from core.scene import Segment
 from core.segment.network import ViewAnswer
-from panoviewer.images import Pyramid
 
 HEIGHT = 256
 DISK, SEAM, POLE = (30.0, 10.0), (180.0, -10.0), (0.0, 88.0)

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from window_samples import painted
 
 from core.panorama import Panorama
-from panoviewer.images import Pyramid
+from core.pyramid import Pyramid
 from panoviewer.opengl import OpenGL, WindowError, check_display, probe
 from panoviewer.session import Session
 from panoviewer.settings import Settings

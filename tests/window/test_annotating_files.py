@@ -16,10 +16,10 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButto
 from core.io.journal import journal_path
 from core.io.lock import NAME, lock_project
 from core.io.scene_file import annotation_path, read_annotation, write_annotation
+from core.pyramid import Pyramid
 from core.scene import Review
 from panoviewer.dialogs.dataset_dialog import DatasetDialog
 from panoviewer.dialogs.recovery_dialog import PREVIEW_WIDTH, RecoveryDialog, describe, preview
-from panoviewer.images import Pyramid
 from panoviewer.jobs import Lane
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier

@@ -15,8 +15,8 @@ from core.export.results import ResultOptions, write_results
 from core.mask import SphereMask
 from core.panorama import Panorama
 from core.prediction import Prediction
+from core.pyramid import Pyramid
 from core.scene import Segment
-from panoviewer.images import Pyramid
 from panoviewer.probe import Probe, compared
 from panoviewer.views.overlay import Layer
 

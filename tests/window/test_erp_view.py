@@ -11,7 +11,8 @@ from window_samples import array_from_qimage, drag, hover, painted, turn_wheel
 
 from core.geometry.camera import Camera
 from core.geometry.sphere import directions_to_lonlat, lonlat_to_directions, lonlat_to_erp
-from panoviewer.images import Pyramid, columns_around
+from core.pyramid import Pyramid
+from panoviewer.images import columns_around
 from panoviewer.look import outline
 from panoviewer.views.erp_items import VEIL
 from panoviewer.views.erp_view import ErpView

@@ -7,8 +7,8 @@ from PySide6.QtTest import QTest
 from window_samples import painted, press, shot
 
 from core.panorama import Panorama
+from core.pyramid import Pyramid
 from core.tone import exposure_of, linear_from_srgb
-from panoviewer.images import Pyramid
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from window_samples import array_from_qimage
 from core.geometry.camera import Camera
 from core.mask import SphereMask
 from core.panorama import Panorama
+from core.pyramid import Pyramid
 from core.segment.sweep import Verdict
 from panoviewer.filming import seen_by
-from panoviewer.images import Pyramid
 from panoviewer.panels.filmstrip import PROMPTED, SIDE
 
 RIGHT = Qt.MouseButton.RightButton

@@ -8,12 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.geometry.camera import Camera, rotation_from_angles
-from core.geometry.sphere import directions_to_lonlat
 from panoviewer.look import (
     MAX_FOV_X,
     MIN_FOV_X,
     aimed_at,
-    bounds,
     dragged,
     level_camera,
     outline,
@@ -139,26 +137,3 @@ def test_the_outline_is_closed_and_lies_on_the_border():
     )
     assert on_border.all()
     np.testing.assert_allclose(directions[0], directions[-1], atol=1e-12)
-
-
-@given(cameras)
-def test_everything_that_a_camera_sees_is_within_its_bounds(camera):
-    small = resized(camera, 60, 80)
-    west, east, south, north = bounds(small)
-    lon, lat = directions_to_lonlat(small.rays())
-    assert lat.min() >= south - 1e-9
-    assert lat.max() <= north + 1e-9
-    assert (np.mod(lon - west, 2 * math.pi) <= east - west + 1e-9).all()
-
-
-def test_the_bounds_of_a_narrow_view_are_narrow():
-    west, east, south, north = bounds(Camera(3.1, 0.2, 0.0, 0.2, 300, 400))
-    assert east > math.pi
-    assert east - west == pytest.approx(0.2, rel=0.15)
-    assert north - south == pytest.approx(0.15, rel=0.2)
-
-
-def test_a_view_of_the_pole_spans_the_whole_turn():
-    west, east, _, north = bounds(Camera(1.0, 1.5, 0.0, 0.5, 300, 400))
-    assert (west, east) == (-math.pi, math.pi)
-    assert north == math.pi / 2

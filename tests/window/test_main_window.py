@@ -11,8 +11,8 @@ from window_samples import hover, painted, press, shot, write_panorama
 
 from core.geometry.camera import rotation_from_angles
 from core.panorama import Panorama
+from core.pyramid import Pyramid
 from panoviewer.actions import ACTIONS
-from panoviewer.images import Pyramid
 
 
 def test_no_two_actions_share_a_key():

@@ -16,7 +16,7 @@ from core.models import MODELS, SEGMENTERS, find_model, models_folder, weights_f
 from core.models.networks import dap as networks
 from core.models.networks.vit import ViTConfig
 from core.panorama import Panorama
-from panoviewer.images import Pyramid
+from core.pyramid import Pyramid
 from panoviewer.settings import LICENCES, MODEL
 
 __all__ = ["hub"]

@@ -13,9 +13,9 @@ from window_samples import painted, press, shot, write_panorama
 from core.errors import UnsupportedImage
 from core.geometry.camera import Camera
 from core.mask import SphereMask
+from core.pyramid import Pyramid
 from core.scene import Segment
 from panoviewer import session as session_module
-from panoviewer.images import Pyramid
 from panoviewer.views.masks import MaskLayer
 from panoviewer.views.perspective_gl import GlCanvas
 

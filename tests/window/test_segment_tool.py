@@ -375,7 +375,7 @@ def test_the_key_a_second_time_looks_around_again(window, settle):
 
 def test_what_is_found_when_the_panorama_is_left_becomes_a_segment(window, settle):
     from core.panorama import Panorama
-    from panoviewer.images import Pyramid
+    from core.pyramid import Pyramid
 
     document = window.session.document
     edits = []

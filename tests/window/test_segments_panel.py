@@ -14,11 +14,11 @@ from window_samples import array_from_qimage
 
 from core.panorama import Panorama
 from core.prediction import Prediction
+from core.pyramid import Pyramid
 from core.scene import Label, Review
 from panoviewer.actions import ACTIONS, GESTURES
 from panoviewer.annotation_desk import MENU
 from panoviewer.dialogs.classes_dialog import ClassesDialog
-from panoviewer.images import Pyramid
 from panoviewer.panels.segment_table import NUMBER_ROLE, Column
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier

@@ -10,7 +10,7 @@ from window_samples import array_from_qimage
 from core.geometry.camera import Camera
 from core.geometry.sphere import erp_rays, lonlat_to_directions
 from core.mask import SphereMask
-from panoviewer.images import Pyramid
+from core.pyramid import Pyramid
 from panoviewer.views.erp_view import ErpView
 from panoviewer.views.marks import PathMark, PointMark, Sign, circle
 from panoviewer.views.masks import MaskLayer, MaskMap
