@@ -36,13 +36,19 @@ def normals_from_depth(depth: NDArray[np.float32]) -> NDArray[np.float32]:
     depth = depth.astype(np.float32, copy=False)
     height, width = depth.shape
     lon, lat = erp_angles(height, width)
-    step = np.clip(np.rint(width / (2 * height) / np.cos(lat)), 1, max(1, width // 4)).astype(np.int64)
+    step = column_steps(height, width)
     normals = np.empty((height, width, 3), np.float32)
     with np.errstate(divide="ignore"):
         inverse = np.reciprocal(depth, dtype=np.float32)
     rays = (frozen(np.cos(lat)), frozen(-np.sin(lat)), frozen(np.sin(lon)), frozen(np.cos(lon)))
     _normals(frozen(depth), frozen(inverse), rays, frozen(step), normals)
     return normals
+
+
+def column_steps(height: int, width: int) -> NDArray[np.int64]:
+    """(height,) columns to either side that lie about as far away as the rows above and below."""
+    lat = erp_angles(height, width)[1]
+    return np.clip(np.rint(width / (2 * height) / np.cos(lat)), 1, max(1, width // 4)).astype(np.int64)
 
 
 def turn_normals(normals: NDArray[np.float32], rotation: ArrayLike) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""What published methods minimise, term by term, on maps of a sphere."""
