@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from rich.progress import Progress as Bar
 from core.errors import PanoError
 from core.progress import Progress
 from training.config import RankConfig, TrainConfig
+from training.recipes import RECIPES
 
 try:
     import tyro
@@ -99,35 +101,46 @@ def clicks(
     _console.print(f"{written} views written: {out}")
 
 
-def train(
-    name: Annotated[str, tyro.conf.Positional],
-    config: Annotated[TrainConfig, tyro.conf.arg(name="")],
-    resume: bool = False,
-) -> None:
-    """Train a model.
+def _train_command(arguments: Sequence[str]) -> Callable[..., None]:
+    """The command `train` with the flags of the recipe that the arguments name."""
+    free = [text for before, text in pairwise(arguments) if not before.startswith("-")]
+    name = next((text for text in free if text in RECIPES), None)
+    kind = TrainConfig if arguments[:1] != ["train"] or name is None else RECIPES[name].config_class()
 
-    The first worlds (--held-out) are never trained on. Ctrl+C saves what was learned. A run that was interrupted or
-    killed goes on with --resume, also with more --steps or another --height.
+    def train(name, config, resume=False):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - see below
+        from training.trainer import train as run
+
+        beginning: list[tuple[int, float]] = []
+
+        def report(row: dict[str, Any]) -> None:
+            now = time.monotonic()
+            beginning.append((row["step"], now))
+            del beginning[1:]
+            step, started = beginning[0]
+            left = (config.steps - row["step"]) * (now - started) / max(1, row["step"] - step) / 60
+            text = "  ".join(f"{key} {value:.4g}" for key, value in row.items())
+            _console.print(f"{text}  ({left:.0f} min left)", highlight=False)
+
+        run(name, config, resume=resume, report=report)
+
+    # The class of the configuration is known only now, so that it cannot stand in the signature.
+    train.__annotations__ = {
+        "name": Annotated[str, tyro.conf.Positional],
+        "config": Annotated[kind, tyro.conf.arg(name="")],
+        "resume": bool,
+        "return": None,
+    }
+    train.__doc__ = f"""Train a model.
+
+    What is held out (--held-out) is never trained on. Ctrl+C saves what was learned. A run that was interrupted or
+    killed goes on with --resume, also with more --steps. 'train NAME --help' tells the flags of one model.
 
     Args:
-        name: Which one: pano-s or click-s.
+        name: Which one: {"; ".join(f"{name}, {spec.summary}" for name, spec in RECIPES.items())}.
         config: Of the run.
         resume: Go on from the run's last checkpoint.
     """
-    from training.trainer import train as run
-
-    beginning: list[tuple[int, float]] = []
-
-    def report(row: dict[str, Any]) -> None:
-        now = time.monotonic()
-        beginning.append((row["step"], now))
-        del beginning[1:]
-        step, started = beginning[0]
-        left = (config.steps - row["step"]) * (now - started) / max(1, row["step"] - step) / 60
-        text = "  ".join(f"{key} {value:.4g}" for key, value in row.items())
-        _console.print(f"{text}  ({left:.0f} min left)", highlight=False)
-
-    run(name, config, resume=resume, report=report)
+    return train
 
 
 def rank(
@@ -318,7 +331,7 @@ def main() -> None:
     commands: dict[str, Callable[..., None]] = {
         "generate": generate,
         "clicks": clicks,
-        "train": train,
+        "train": _train_command(sys.argv[1:]),
         "rank": rank,
         "evaluate": evaluate,
         "export": export,

@@ -29,10 +29,9 @@ from training.model_card import (
     table,
     write_card,
 )
+from training.recipes.click_s import ZIGZAG_SHARE
 
 STEM = "click_s"
-_ZIGZAG_SHARE = 5 / 4
-"""Side of zigzag views over that of centred ones: the recipe ends with both."""
 
 
 def export_click_s(
@@ -56,7 +55,7 @@ def export_click_s(
     """
     state = load_checkpoint(checkpoint, NAME)
     side = int(state["config"]["height"])
-    config = ClickSConfig(view_size=int(side * _ZIGZAG_SHARE) // 32 * 32, centred_size=side)
+    config = ClickSConfig(view_size=int(side * ZIGZAG_SHARE) // 32 * 32, centred_size=side)
     network = config.build().eval()
     try:
         network.load_state_dict(state["ema"], strict=True)

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+Schedule = Literal["linear", "cosine", "constant"]
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained. Schedules are in steps; a run may be resumed with more steps or a finer grid."""
+    """What every recipe asks for; each adds its own. Schedules are in steps; a run may be resumed with more steps."""
 
-    worlds: Path = Path("worlds")
-    """Folder of generated worlds; worlds that appear while training runs are used as they come."""
     out: Path = Path("run")
     """Folder of the run, one for each: checkpoints, log, resolved configuration."""
-    photos: Path | None = None
-    """Folder of unlabelled photographs whose manifest.tsv says indoor or outdoor: weak labels of the scene's kind.
-    Those with labels beside them are left out."""
-    views: Path = Path("views")
-    """Folder of views with regions that 'clicks' writes; only click-s is trained on them."""
-    height: int = 256
-    """Rows of the network's input; the width is twice that. For click-s the side of its views, a multiple of 32."""
     batch: int = 8
-    """Worlds in one step."""
-    photo_batch: int = 1
-    """Photographs beside them in one step, when there are any."""
+    """Samples in one part of a step."""
+    parts: int = 1
+    """Parts of one step, whose gradients are averaged. Processes share them; one that has several computes them one
+    after the other, which takes less memory than a larger batch. Decides the result; how many processes there are does
+    not."""
     steps: int = 4000
     """Steps of the whole run, counted from the first."""
     learning_rate: float = 1e-3
-    """After warm-up, until the last part of the run."""
+    """After warm-up, until the schedule lowers it."""
+    schedule: Schedule = "linear"
+    """How the learning rate falls to zero over the last part of the run: in a line, as half a cosine, or not at all."""
     warmup: int = 200
     """Steps over which the learning rate rises from zero."""
     cooldown: float = 0.3
-    """Last part of the run over which the learning rate falls to zero."""
+    """Last part of the run over which the learning rate falls; 1 for the whole run after warm-up."""
     weight_decay: float = 0.02
     """AdamW's, on weights of two and more dimensions."""
     ema: float = 0.998
@@ -41,16 +42,54 @@ class TrainConfig:
     """Largest norm of the gradient."""
     seed: int = 0
     """Decides initial weights, order and augmentation."""
-    held_out: int = 64
-    """Worlds with the lowest seeds, which are only evaluated on, never trained on."""
     threads: int = 1
     """Torch threads."""
     save_minutes: float = 3.0
     """Time between checkpoints."""
     evaluate_minutes: float = 15.0
-    """Time between evaluations on held-out worlds."""
+    """Time between evaluations on what is held out."""
     device: str = "cpu"
     """'cpu', or 'cuda' where there is one."""
+
+
+@dataclass(frozen=True)
+class WorldTraining(TrainConfig):
+    """For recipes that are trained on generated worlds."""
+
+    worlds: Path = Path("worlds")
+    """Folder of generated worlds; worlds that appear while training runs are used as they come."""
+    held_out: int = 64
+    """Worlds with the lowest seeds, which are only evaluated on, never trained on."""
+    height: int = 256
+    """Rows of the network's input; the width is twice that."""
+
+
+_Config = TypeVar("_Config", bound=TrainConfig)
+
+
+def plain(config: TrainConfig) -> dict[str, Any]:
+    """A configuration as text, numbers and lists, for JSON and checkpoints."""
+    return {key: _plain(value) for key, value in asdict(config).items()}
+
+
+def config_of(kind: type[_Config], facts: Mapping[str, Any]) -> _Config:
+    """The configuration that `plain` described; what an older version did not say is as it is by default."""
+    hints = typing.get_type_hints(kind)
+    return kind(**{f.name: _revived(hints[f.name], facts[f.name]) for f in fields(kind) if f.name in facts})
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def _revived(hint: object, value: object) -> Any:  # noqa: ANN401 - of any field
+    if isinstance(value, list):
+        inner = typing.get_args(hint)[0]
+        return tuple(_revived(inner, item) for item in value)
+    choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return Path(value) if Path in choices and isinstance(value, str) else value
 
 
 @dataclass(frozen=True)

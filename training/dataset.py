@@ -58,6 +58,11 @@ class WorldFolder:
             [found[seed] for seed in sorted(found) if seed < self._end],
         )
 
+    def refreshed(self) -> list[Path]:
+        """Files to train on, with those that were finished since."""
+        self.refresh()
+        return self.training
+
     @property
     def training(self) -> list[Path]:
         """Files to train on."""
@@ -186,6 +191,9 @@ class Photo:
 
     path: Path
     indoor: bool
+
+    def __str__(self) -> str:
+        return str(self.path)
 
 
 def list_photos(folder: Path) -> list[Photo]:

@@ -13,7 +13,8 @@ from core.io.atomic import atomic_file
 from training.dataset import list_photos
 from training.manifest import read_scenes
 
-_TRAINED_WITH = ("height", "batch", "photo_batch", "steps", "learning_rate", "weight_decay", "ema", "seed", "held_out")
+_NOT_TOLD = ("out", "worlds", "photos", "views", "threads", "device", "save_minutes", "evaluate_minutes")
+"""Settings that say nothing about what was learned; folders are no business of a card's reader either."""
 
 
 def describe_run(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,10 +30,14 @@ def describe_run(state: Mapping[str, Any]) -> dict[str, Any]:
         "samples": state.get("samples"),
         "hours": round(state.get("seconds", 0.0) / 3600, 2),
         "hardware": state.get("hardware", "unknown"),
-        "config": {key: config[key] for key in _TRAINED_WITH if key in config},
+        "config": {key: value for key, value in config.items() if _is_told(key, value)},
         "photographs": _photographs(config.get("photos")),
         "held_out": list(state.get("history", [])),
     }
+
+
+def _is_told(key: str, value: object) -> bool:
+    return key not in _NOT_TOLD and not (value is None or (isinstance(value, str) and ("/" in value or "\\" in value)))
 
 
 def _photographs(folder: str | None) -> list[dict[str, str]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,10 +24,12 @@ from core.errors import PanoError
 from core.io.atomic import atomic_file
 from core.models.devices import pick_device
 from training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
-from training.config import TrainConfig
-from training.dataset import Photo, WorldFolder, list_photos
-from training.recipes import make_recipe
-from training.recipes.base import Recipe
+from training.config import TrainConfig, plain
+from training.draw import Draw
+from training.quarantine import FILE_NAME as QUARANTINE_NAME
+from training.quarantine import Quarantine
+from training.recipes import find_recipe
+from training.recipes.base import Batch, Recipe
 from training.run_log import FILE_NAME as LOG_NAME
 from training.run_log import RunLog
 
@@ -51,9 +53,8 @@ def train(name: str, config: TrainConfig, *, resume: bool, report: Callable[[dic
     """
     pick_device(config.device)
     torch.set_num_threads(config.threads)
-    recipe = make_recipe(name, config)
-    worlds = WorldFolder(config.worlds, held_out=config.held_out)
-    photos = list_photos(config.photos) if config.photos else []
+    recipe = find_recipe(name).make(config)
+    recipe.open()
     run = _Run(recipe, config)
     if resume:
         run.load(load_checkpoint(config.out, recipe.name))
@@ -63,8 +64,9 @@ def train(name: str, config: TrainConfig, *, resume: bool, report: Callable[[dic
         )
     config.out.mkdir(parents=True, exist_ok=True)
     with atomic_file(config.out / "config.json") as stream:
-        stream.write(json.dumps({"recipe": name, **_plain(config)}, indent=1).encode() + b"\n")
+        stream.write(json.dumps({"recipe": name, **plain(config)}, indent=1).encode() + b"\n")
     log = RunLog(config.out / LOG_NAME, step=run.step)
+    quarantine = Quarantine(config.out / QUARANTINE_NAME, step=run.step)
 
     def tell(row: dict[str, Any]) -> None:
         log.write(row)
@@ -72,15 +74,15 @@ def train(name: str, config: TrainConfig, *, resume: bool, report: Callable[[dic
 
     saved = evaluated = time.monotonic()
     with _interrupt_noted() as interrupted:
-        for batch in _batches(recipe, config, worlds, photos, first=run.step):
-            row = run.advance(batch)
+        for parts in _batches(recipe, config, quarantine, first=run.step):
+            row = run.advance(parts)
             now = time.monotonic()
             if run.step % 20 == 0:
                 tell(row)
             done = run.step >= config.steps
             if done or now - evaluated > 60 * config.evaluate_minutes:
-                scores = recipe.evaluate(run.averaged, worlds.held_out)
-                run.history.append({"step": run.step, "height": config.height, "hours": run.seconds / 3600, **scores})
+                scores = recipe.evaluate(run.averaged)
+                run.history.append({"step": run.step, "hours": run.seconds / 3600, **scores})
                 tell(run.history[-1])
                 evaluated = time.monotonic()
             if done or interrupted.is_set() or now - saved > 60 * config.save_minutes:
@@ -124,10 +126,13 @@ class _Run:
         self.averaged = recipe.build().to(device)
         self.averaged.load_state_dict(self.network.state_dict())
         self.averaged.requires_grad_(False)
-        matrices = [p for p in self.network.parameters() if p.ndim > 1]
-        vectors = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                decay = config.weight_decay if parameter.ndim > 1 else 0.0
+                groups.setdefault((recipe.rate(name), decay), []).append(parameter)
         self._optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+            [{"params": held, "factor": rate, "weight_decay": decay} for (rate, decay), held in groups.items()],
             lr=config.learning_rate,
             betas=(0.9, 0.98),
         )
@@ -136,28 +141,31 @@ class _Run:
         self.seconds = 0.0
         self.history: list[dict[str, Any]] = []
 
-    def advance(self, batch: dict[str, Tensor]) -> dict[str, Any]:
+    def advance(self, parts: list[Batch]) -> dict[str, Any]:
         """One step; returns its figures."""
         started = time.monotonic()
         device = torch.device(self._config.device)
-        batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        batch["rgb"] = batch["rgb"].contiguous(memory_format=torch.channels_last)
         rate = learning_rate(self.step, self._config)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        loss, parts = self._recipe.loss(self.network, batch)
+            group["lr"] = rate * group["factor"]
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        told: list[Mapping[str, Tensor]] = []
+        for batch in parts:
+            moved = Batch({name: tensor.to(device) for name, tensor in batch.tensors.items()}, batch.step)
+            loss, figures = self._recipe.loss(self.network, moved)
+            (loss / len(parts)).backward()
+            told.append({name: torch.as_tensor(value).detach() for name, value in {"loss": loss, **figures}.items()})
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self._config.clip)
         if torch.isfinite(norm):
             self._optimizer.step()
         else:
             _log.warning("step %d left out: its gradient is not finite", self.step)
         self.step += 1
-        self.samples += len(batch["rgb"])
+        self.samples += self._config.batch * len(parts)
         self._average()
         self.seconds += time.monotonic() - started
-        return {"step": self.step, "loss": float(loss.detach()), "norm": float(norm), "rate": rate, **parts}
+        row = {name: float(np.mean([float(part[name]) for part in told if name in part])) for name in told[0]}
+        return {"step": self.step, "loss": row.pop("loss"), "norm": float(norm), "rate": rate, **row}
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -181,7 +189,8 @@ class _Run:
             "seconds": self.seconds,
             "history": self.history,
             "hardware": f"{platform.machine()}, {self._config.threads} thread(s), {self._config.device}",
-            "config": _plain(self._config),
+            "config": plain(self._config),
+            "pools": {name: pool.state() for name, pool in self._recipe.pools.items()},
         }
         save_checkpoint(self._config.out, state)
 
@@ -197,6 +206,8 @@ class _Run:
             self._optimizer.load_state_dict(state["optimizer"])
             self.step, self.samples = state["step"], state["samples"]
             self.seconds, self.history = state["seconds"], state["history"]
+            for name, pool in self._recipe.pools.items():
+                pool.restore(state["pools"][name])
         except (RuntimeError, ValueError, KeyError) as error:
             raise PanoError(
                 f"Expected a checkpoint of this version's {self._recipe.name}, got another "
@@ -204,39 +215,31 @@ class _Run:
             ) from error
 
 
-def _plain(config: TrainConfig) -> dict[str, Any]:
-    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()}
-
-
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, constant, linear cool-down to zero over the last part of the run."""
-    rise = min(1.0, (step + 1) / config.warmup)
-    fall = min(1.0, (config.steps - step) / max(1.0, config.cooldown * config.steps))
-    return config.learning_rate * rise * max(fall, 0.0)
+    """Linear warm-up, constant, and the schedule's fall to zero over the last part of the run."""
+    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+    left = min(1.0, max(0.0, (config.steps - step) / max(1.0, config.cooldown * config.steps)))
+    fall = {"linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2, "constant": 1.0}[config.schedule]
+    return config.learning_rate * rise * fall
 
 
-def _batches(
-    recipe: Recipe, config: TrainConfig, worlds: WorldFolder, photos: list[Photo], *, first: int
-) -> Iterator[dict[str, Tensor]]:
-    """The batches of the steps from `first` on, loaded ahead in threads.
+def _batches(recipe: Recipe, config: TrainConfig, quarantine: Quarantine, *, first: int) -> Iterator[list[Batch]]:
+    """The parts of the steps from `first` on, loaded ahead in threads.
 
-    A step's panoramas and changes depend on the seed, the step and the files that are there, not on where a run was
+    A step's samples and changes depend on the seed, the step and the files that are there, not on where a run was
     interrupted.
     """
 
-    def load(step: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng((config.seed, step))
-        files = worlds.training
-        chosen = [files[i] for i in rng.choice(len(files), config.batch, replace=len(files) < config.batch)]
-        count = min(config.photo_batch, len(photos))
-        beside = [photos[i] for i in rng.choice(len(photos), count, replace=False)] if count else []
-        return recipe.load_batch(chosen, beside, rng)
+    def load(step: int) -> list[Batch]:
+        draws = [Draw(config.seed, step, part, quarantine) for part in range(config.parts)]
+        return [Batch(recipe.load(draw), step) for draw in draws]
 
     with ThreadPoolExecutor(max_workers=_PREFETCH) as pool:
-        pending: list[Future[dict[str, Tensor]]] = []
+        pending: list[Future[list[Batch]]] = []
         for step in range(first, config.steps + _PREFETCH):
             if step % 200 == 0:
-                worlds.refresh()
+                for each in recipe.pools.values():
+                    each.refresh(step)
             if step < config.steps:
                 pending.append(pool.submit(load, step))
             if len(pending) > _PREFETCH or step >= config.steps:

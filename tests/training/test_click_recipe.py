@@ -10,9 +10,10 @@ from training.checkpoint import load_checkpoint
 from training.clicks.losses import mask_loss, open_loss, quality_loss, sphere_iou
 from training.clicks.split import held_out_sources
 from training.clicks.views import write_views
-from training.config import TrainConfig
 from training.dataset import WorldFolder
-from training.recipes.click_s import ClickSRecipe
+from training.draw import Draw
+from training.recipes.base import Batch
+from training.recipes.click_s import ClickSRecipe, ClickSTraining
 from training.trainer import train
 from training.worlds.sample import write_sample
 
@@ -29,7 +30,13 @@ def folders(tmp_path_factory):
 def config_for(folders, out, **changes):
     worlds, views = folders
     base = {"height": 64, "batch": 4, "steps": 30, "warmup": 5, "held_out": 1, "evaluate_minutes": 60.0}
-    return TrainConfig(worlds=worlds, views=views, out=out, **{**base, **changes})
+    return ClickSTraining(worlds=worlds, views=views, out=out, **{**base, **changes})
+
+
+def opened(config):
+    recipe = ClickSRecipe(config)
+    recipe.open()
+    return recipe
 
 
 def test_a_short_run_learns_and_beats_fresh_weights(folders, tmp_path):
@@ -38,7 +45,7 @@ def test_a_short_run_learns_and_beats_fresh_weights(folders, tmp_path):
     train("click-s", config, resume=False, report=rows.append)
     state = load_checkpoint(tmp_path, "click-s")
     assert state["step"] == 40
-    recipe = ClickSRecipe(config)
+    recipe = opened(config)
     torch.manual_seed(0)
     learned, fresh = recipe.build(), recipe.build()
     learned.load_state_dict(state["model"])
@@ -49,18 +56,18 @@ def first_loss(recipe, network, config):
     with torch.no_grad():
         losses = []
         for seed in range(4):
-            batch = recipe.load_batch(sorted(config.worlds.glob("*.npz")), [], np.random.default_rng(seed))
+            batch = Batch(recipe.load(Draw(0, seed)), seed)
             losses.append(float(recipe.loss(network, batch)[0]))
     return np.mean(losses)
 
 
 def test_every_weight_learns_from_some_batch(folders, tmp_path):
     config = config_for(folders, tmp_path)
-    recipe = ClickSRecipe(config)
+    recipe = opened(config)
     network = recipe.build()
     kinds = set()
     for seed in range(12):
-        batch = recipe.load_batch(sorted(config.worlds.glob("*.npz")), [], np.random.default_rng(seed))
+        batch = Batch(recipe.load(Draw(0, seed)), seed)
         kinds.add(int(batch["frames"]) > 1)
         loss, parts = recipe.loss(network, batch)
         loss.backward()
@@ -73,11 +80,11 @@ def test_every_weight_learns_from_some_batch(folders, tmp_path):
 
 def test_sequences_hold_views_without_the_object_which_teach_that_it_is_absent(folders, tmp_path):
     config = config_for(folders, tmp_path)
-    recipe = ClickSRecipe(config)
+    recipe = opened(config)
     network = recipe.build()
     absent = 0
     for seed in range(24):
-        batch = recipe.load_batch(sorted(config.worlds.glob("*.npz")), [], np.random.default_rng(seed))
+        batch = Batch(recipe.load(Draw(0, seed)), seed)
         if int(batch["frames"]) == 1:
             continue
         missing = batch["meant"].sum(dim=(1, 2, 3)) == 0

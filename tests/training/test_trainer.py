@@ -14,6 +14,7 @@ import torch
 from core.errors import PanoError
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import TrainConfig
+from training.recipes.pano_s import PanoSTraining
 from training.trainer import learning_rate, train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def config_for(worlds, out, **changes):
     base = {"height": 32, "batch": 4, "steps": 30, "held_out": 2, "warmup": 5, "evaluate_minutes": 60.0}
-    return TrainConfig(worlds=worlds, out=out, **{**base, **changes})
+    return PanoSTraining(worlds=worlds, out=out, **{**base, **changes})
 
 
 def test_a_short_run_learns_box_rooms(box_worlds, tmp_path):

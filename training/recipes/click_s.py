@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.models.click_s import ClickSConfig
 from core.models.networks.click_prompts import ClickPrompt
 from core.models.networks.click_s import ClickAnswer, ClickSNet, Memories, Pyramid
 from training.clicks.losses import mask_loss, open_loss, quality_loss, sphere_iou
@@ -21,8 +23,11 @@ from training.clicks.split import held_out_sources, is_world
 from training.clicks.told import Voice, told
 from training.clicks.views import Level, ViewFolder
 from training.clicks.world_looks import OpenWorld, mirrored, open_world, world_look, world_sequence
-from training.config import TrainConfig
-from training.dataset import Photo, WorldFolder
+from training.config import WorldTraining
+from training.dataset import WorldFolder
+from training.draw import Draw
+from training.pool import Pool
+from training.recipes.base import Batch, Headline, Recipe, Shipped
 from training.sequences import ViewSequence, photo_sequence
 from training.worlds.sample import read_sample
 
@@ -54,12 +59,24 @@ _SURE = 6.0
 """Logit of what is known."""
 _JUDGED_VIEWS = 48
 _TRIES = 20
+ZIGZAG_SHARE = 5 / 4
+"""Side of zigzag views over that of centred ones: training ends with both."""
 
 _OBJECT = int(Level.OBJECT)
 
 
-class ClickSRecipe:
-    """How click-s is built, fed, judged and scored.
+@dataclass(frozen=True)
+class ClickSTraining(WorldTraining):
+    """How click-s is trained."""
+
+    views: Path = Path("views")
+    """Folder of views with regions that 'clicks' writes."""
+    height: int = 256
+    """Side of most crops, a multiple of 32."""
+
+
+class ClickSRecipe(Recipe):
+    """How click-s is built, fed, judged, scored and shipped.
 
     A sample is a crop around a click. Until more than one click is known, each reading answers for itself: part,
     object, group. From then on the middle one answers for what is meant.
@@ -69,39 +86,43 @@ class ClickSRecipe:
     """
 
     name = NAME
+    headline = Headline("photo_1", higher_is_better=True)
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: ClickSTraining) -> None:
+        super().__init__()
         self._config = config
-        self._views = ViewFolder(config.views)
-        sources = self._views.sources
-        held = held_out_sources(sources, WorldFolder(config.worlds, held_out=config.held_out))
-        world = np.array([is_world(source) for source in sources])
-        self._promise = self._views.promise()
-        self._held_out = [np.flatnonzero(held & kind) for kind in (~world, world)]
-        self._training = [np.flatnonzero(~held & kind) for kind in (~world, world)]
 
     def build(self) -> ClickSNet:
         """A network with fresh weights."""
         return ClickSNet()
 
-    def load_batch(
-        self,
-        worlds: Sequence[Path],
-        photos: Sequence[Photo],  # noqa: ARG002 - views were taken from the photographs beforehand
-        rng: np.random.Generator,
-    ) -> dict[str, Tensor]:
+    def open(self) -> None:
+        """Find the worlds, and the views, which are kept in memory."""
+        self._worlds = WorldFolder(self._config.worlds, held_out=self._config.held_out)
+        self.pools["worlds"] = Pool(self._worlds.refreshed, self._config.worlds)
+        self._views = ViewFolder(self._config.views)
+        sources = self._views.sources
+        held = held_out_sources(sources, self._worlds)
+        world = np.array([is_world(source) for source in sources])
+        self._promise = self._views.promise()
+        self._held_out = [np.flatnonzero(held & kind) for kind in (~world, world)]
+        self._training = [np.flatnonzero(~held & kind) for kind in (~world, world)]
+
+    def load(self, draw: Draw) -> dict[str, Tensor]:
         """Crops around clicks, or neighbouring frames with one object each."""
+        rng = draw.rng
         if rng.random() < SEQUENCES:
-            return self._load_sequences(worlds, rng)
+            return self._load_sequences(draw)
         size = self._config.height + int(rng.choice([-32, 0, 32], p=[0.4, 0.4, 0.2]))
-        samples = [self._draw_sample(worlds, size, rng) for _ in range(self._config.batch)]
+        samples = [self._draw_sample(draw, size) for _ in range(self._config.batch)]
         return collate_samples(samples, rng)
 
-    def _draw_sample(self, worlds: Sequence[Path], size: int, rng: np.random.Generator) -> ClickSample:
+    def _draw_sample(self, draw: Draw, size: int) -> ClickSample:
+        rng = draw.rng
         for _ in range(_TRIES):
             chance = rng.random()
             if chance < _WORLD_LOOKS:
-                sample = world_look(_drawn_world(worlds, rng), size, rng)
+                sample = world_look(self._drawn_world(draw), size, rng)
             else:
                 kind = int(chance < _WORLD_LOOKS + _WORLD_VIEWS)
                 views = [self._views.view(self._draw(which, rng)) for which in (kind, 0)]
@@ -116,7 +137,13 @@ class ClickSRecipe:
         sums = np.cumsum(self._promise[pool])
         return int(pool[min(np.searchsorted(sums, rng.random() * sums[-1]), len(pool) - 1)])
 
-    def _load_sequences(self, worlds: Sequence[Path], rng: np.random.Generator) -> dict[str, Tensor]:
+    def _drawn_world(self, draw: Draw) -> OpenWorld:
+        """One of the worlds, as it is or mirrored."""
+        world = draw.one(self.pools["worlds"].at(draw.step), _world)
+        return mirrored(world) if draw.rng.random() < 0.5 else world
+
+    def _load_sequences(self, draw: Draw) -> dict[str, Tensor]:
+        rng = draw.rng
         count = int(rng.choice(_LENGTHS, p=_LENGTH_CHANCES))
         started = bool(rng.random() < _STARTED)
         size = self._config.height + 32
@@ -124,7 +151,7 @@ class ClickSRecipe:
         wanted = max(2, self._config.batch // 3)
         for _ in range(_TRIES * wanted):
             if rng.random() < _WORLD_SEQUENCES:
-                found = world_sequence(_drawn_world(worlds, rng), size, count, rng, started=started)
+                found = world_sequence(self._drawn_world(draw), size, count, rng, started=started)
             else:
                 found = photo_sequence(self._views.view(self._draw(0, rng)), size, count, rng, started=started)
             if found is not None:
@@ -133,7 +160,7 @@ class ClickSRecipe:
                 return collate_sequences(sequences, rng)
         raise ValueError("the worlds and views hold no object that could be followed")
 
-    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """The sum that is minimised, and its parts for the log."""
         if not isinstance(network, ClickSNet):
             raise TypeError(f"expected a ClickSNet, got {type(network).__name__}")
@@ -142,13 +169,13 @@ class ClickSRecipe:
         if int(batch["frames"]) == 1:
             pyramid = network.encode(batch["rgb"], batch["fov"], batch["centred"])
             steps = 1 + int(rng.choice(len(_STEPS), p=_STEPS))
-            _converse(network, pyramid, _Truth.of(batch), _first_prompt(batch), steps, rng, tally)
+            _converse(network, pyramid, _Truth.of(batch.tensors), _first_prompt(batch.tensors), steps, rng, tally)
         else:
-            _follow(network, batch, rng, tally)
+            _follow(network, batch.tensors, rng, tally)
         return tally.total(), tally.parts()
 
     @torch.no_grad()
-    def evaluate(self, network: nn.Module, worlds: Sequence[Path]) -> dict[str, float]:
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
         """Mean IoU of the middle reading with held-out objects, on photographs and in worlds, after 1 and 3 clicks.
 
         Of objects that are followed through held-out worlds: the IoU where nothing was told (`open`), and how often it
@@ -163,19 +190,40 @@ class ClickSRecipe:
             kept = np.array([row for row in ious if row is not None])
             if len(kept):
                 scores |= {f"{kind}_1": float(kept[:, 0].mean()), f"{kind}_3": float(kept[:, 2].mean())}
-        scores |= self._judge_followed(network, worlds)
+        scores |= self._judge_followed(network)
         network.train()
         return scores
 
-    def _judge_followed(self, network: ClickSNet, worlds: Sequence[Path]) -> dict[str, float]:
+    def ship(self, network: nn.Module) -> Shipped:  # noqa: ARG002 - all sizes of this network are the same
+        """The weights of click-s and what describes them."""
+        side = self._config.height
+        config = ClickSConfig(view_size=int(side * ZIGZAG_SHARE) // 32 * 32, centred_size=side)
+        return Shipped(
+            model=NAME,
+            stem="click_s",
+            metadata=config.to_metadata(),
+            about="A small network that cuts objects out by click. It was trained from scratch by this project; no "
+            "weights of others went into it.",
+            data=[
+                "Regions of photographs, found by merging and never drawn by hand, and objects of worlds rendered by "
+                "`panoviewer-train generate`."
+            ],
+            facts={
+                "Views around a click": f"{config.centred_size} pixels square",
+                "Views of the zigzag": f"{config.view_size} pixels square",
+            },
+        )
+
+    def _judge_followed(self, network: ClickSNet) -> dict[str, float]:
         tally = _Tally()
         size = self._config.height + 32
-        for number, path in enumerate(worlds):
+        device = next(network.parameters()).device
+        for number, path in enumerate(self._worlds.held_out):
             rng = np.random.default_rng(number)
             found = world_sequence(open_world(read_sample(path)), size, 4, rng, started=True)
             if found is not None:
                 batch = collate_sequences([found], rng)
-                batch = {name: tensor.to(self._config.device) for name, tensor in batch.items()}
+                batch = {name: tensor.to(device) for name, tensor in batch.items()}
                 _follow(network, batch, rng, tally)
         parts = tally.parts()
         return {name: parts[key] for name, key in (("open", "open_iou"), ("presence", "present")) if key in parts}
@@ -185,8 +233,9 @@ class ClickSRecipe:
         sample = click_sample(self._views.view(index), self._config.height, rng)
         if sample is None:
             return None
+        device = next(network.parameters()).device
         batch = collate_samples([sample], rng, extras=False, looks=False)
-        batch = {name: tensor.to(self._config.device) for name, tensor in batch.items()}
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
         truth = _Truth.of(batch)
         pyramid = network.encode(batch["rgb"], batch["fov"], batch["centred"])
         prompt = _first_prompt(batch)
@@ -211,7 +260,7 @@ class _Truth:
         present: (b,) 1 where the object is in the view.
     """
 
-    def __init__(self, rows: dict[str, Tensor]) -> None:
+    def __init__(self, rows: Mapping[str, Tensor]) -> None:
         self.masks, self.counts = rows["masks"], rows["known"]
         self.meant, self.level = rows["meant"], rows["level"]
         self.judged, self.areas = rows["judged"], rows["areas"]
@@ -219,7 +268,7 @@ class _Truth:
         self.present = (self.meant.sum(dim=(1, 2, 3)) >= _LEAST_PRESENT).to(self.meant.dtype)
 
     @classmethod
-    def of(cls, batch: dict[str, Tensor], rows: slice = slice(None)) -> _Truth:
+    def of(cls, batch: Mapping[str, Tensor], rows: slice = slice(None)) -> _Truth:
         return cls({name: batch[name][rows] for name in _ROWS})
 
     def settled(self) -> _Truth:
@@ -315,7 +364,7 @@ def _converse(
             truth = truth.settled()
 
 
-def _follow(network: ClickSNet, batch: dict[str, Tensor], rng: np.random.Generator, tally: _Tally) -> None:
+def _follow(network: ClickSNet, batch: Mapping[str, Tensor], rng: np.random.Generator, tally: _Tally) -> None:
     """Click in the first frame, or begin with a first mask, and find the object again in the others."""
     count = int(batch["frames"])
     size = len(batch["rgb"]) // count
@@ -356,7 +405,7 @@ def _follow(network: ClickSNet, batch: dict[str, Tensor], rng: np.random.Generat
             tokens.append(network.remember(pyramid, said, presence))
 
 
-def _memories(batch: dict[str, Tensor], tokens: Sequence[Tensor], voices: Sequence[Voice], k: int) -> Memories:
+def _memories(batch: Mapping[str, Tensor], tokens: Sequence[Tensor], voices: Sequence[Voice], k: int) -> Memories:
     """What is remembered of the frames before one; as in the sweep only those in which the object was found."""
     earlier, size = len(tokens), len(tokens[0])
     return Memories(
@@ -368,7 +417,7 @@ def _memories(batch: dict[str, Tensor], tokens: Sequence[Tensor], voices: Sequen
     )
 
 
-def _first_prompt(batch: dict[str, Tensor]) -> ClickPrompt:
+def _first_prompt(batch: Mapping[str, Tensor]) -> ClickPrompt:
     return ClickPrompt(batch["point"], batch["sign"], batch["box"], batch["prior"])
 
 
@@ -391,12 +440,6 @@ def _corrected(prompt: ClickPrompt, said: Tensor, truth: _Truth, rng: np.random.
         signs=torch.cat([prompt.signs, torch.from_numpy(signs).to(device)], dim=1),
         prior=said.detach(),
     )
-
-
-def _drawn_world(paths: Sequence[Path], rng: np.random.Generator) -> OpenWorld:
-    """One of the worlds, as it is or mirrored."""
-    world = _world(paths[int(rng.integers(len(paths)))])
-    return mirrored(world) if rng.random() < 0.5 else world
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,15 @@ from torch.nn import functional as F
 
 from core.geometry.sphere import solid_angle
 from core.models.networks.pano_s import PanoSNet, PanoSOutput
-from core.models.pano_s import NAME
+from core.models.pano_s import NAME, PanoSConfig
 from training import losses
 from training.augment import change_colours, tilt, turn_and_mirror
-from training.config import TrainConfig
-from training.dataset import Photo, TrainingArrays, load_arrays, load_photo
+from training.config import WorldTraining
+from training.dataset import Photo, TrainingArrays, WorldFolder, list_photos, load_arrays, load_photo
+from training.draw import Draw
 from training.metrics import Confusion, depth_scores, normal_scores
+from training.pool import Pool
+from training.recipes.base import Batch, Headline, Recipe, Shipped
 from training.worlds.classes import CLASS_NAMES, UNLABELLED
 
 INDOOR_ONLY = ("floor", "ceiling", "sofa", "bed", "cabinet", "shelf", "curtain", "painting", "lamp")
@@ -37,39 +42,61 @@ _BALANCE = 0.6
 """Power of a class's inverse share by which its pixels count more."""
 
 
-class PanoSRecipe:
-    """How pano-s is built, fed, judged and scored.
+@dataclass(frozen=True)
+class PanoSTraining(WorldTraining):
+    """How pano-s is trained; a run may be resumed with a finer grid."""
+
+    photos: Path | None = None
+    """Folder of unlabelled photographs whose manifest.tsv says indoor or outdoor: weak labels of the scene's kind.
+    Those with labels beside them are left out."""
+    photo_batch: int = 1
+    """Photographs beside the worlds in one part of a step, when there are any."""
+
+
+class PanoSRecipe(Recipe):
+    """How pano-s is built, fed, judged, scored and shipped.
 
     Args:
         config: Of the run.
     """
 
     name = NAME
+    headline = Headline("absrel", higher_is_better=False)
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: PanoSTraining) -> None:
+        super().__init__()
         self._config = config
+        self._photos: list[Photo] = []
         balance = np.clip((0.02 / np.array([_SHARES[name] for name in CLASS_NAMES])) ** _BALANCE, 0.25, 5.0)
-        self._class_weights = torch.tensor(balance, dtype=torch.float32, device=config.device)
-        self._indoor_only = torch.tensor([name in INDOOR_ONLY for name in CLASS_NAMES], device=config.device)
-        self._outdoor_only = torch.tensor([name in OUTDOOR_ONLY for name in CLASS_NAMES], device=config.device)
+        self._class_weights = torch.tensor(balance, dtype=torch.float32)
+        self._indoor_only = torch.tensor([name in INDOOR_ONLY for name in CLASS_NAMES])
+        self._outdoor_only = torch.tensor([name in OUTDOOR_ONLY for name in CLASS_NAMES])
 
     def build(self) -> PanoSNet:
         """A network with fresh weights."""
         return PanoSNet(len(CLASS_NAMES))
 
-    def load_batch(
-        self, worlds: Sequence[Path], photos: Sequence[Photo], rng: np.random.Generator
-    ) -> dict[str, Tensor]:
-        """Read, turn and colour the panoramas of one step; worlds come first."""
-        height = self._config.height
-        items = [load_arrays(path, height, rng) for path in worlds] + [load_photo(photo, height) for photo in photos]
+    def open(self) -> None:
+        """Find the worlds and the photographs."""
+        self._worlds = WorldFolder(self._config.worlds, held_out=self._config.held_out)
+        self.pools["worlds"] = Pool(self._worlds.refreshed, self._config.worlds)
+        self._photos = list_photos(self._config.photos) if self._config.photos else []
+
+    def load(self, draw: Draw) -> dict[str, Tensor]:
+        """Read, turn and colour the panoramas of one part of a step; worlds come first."""
+        height, rng = self._config.height, draw.rng
+        worlds = self.pools["worlds"].at(draw.step)
+        items = draw.many(worlds, self._config.batch, partial(load_arrays, height=height, rng=rng))
+        count = min(self._config.photo_batch, len(self._photos))
+        items += draw.many(self._photos, count, partial(load_photo, height=height)) if count else []
         items = [turn_and_mirror(tilt(item, rng), rng) for item in items]
         colours = [change_colours(item.rgb, rng) for item in items]
-        return collate(items, colours, labelled=len(worlds))
+        return collate(items, colours, labelled=self._config.batch)
 
-    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """The sum that is minimised, and its parts for the log."""
-        output: PanoSOutput = network(batch["rgb"])
+        rgb = batch["rgb"].contiguous(memory_format=torch.channels_last)
+        output = PanoSOutput(*(said.float() for said in network(rgb)))
         known, everywhere = batch["weights"] * batch["known"], batch["weights"] * batch["labelled"]
         target = batch["log_ratio"]
         absolute = losses.log_depth_loss(output.log_ratio, target, known)
@@ -77,7 +104,7 @@ class PanoSRecipe:
         edges = losses.gradient_loss(output.log_ratio, target, known)
         normals = losses.normal_loss(output.local_normals, batch["local_normals"], known)
         classes = losses.class_loss(
-            output.class_logits, batch["classes"], everywhere, self._class_weights, ignore=UNLABELLED
+            output.class_logits, batch["classes"], everywhere, self._class_weights.to(rgb.device), ignore=UNLABELLED
         )
         overlap = losses.overlap_loss(output.class_logits, batch["classes"], everywhere, ignore=UNLABELLED)
         surface = losses.surface_loss(output.log_ratio, target, batch["local_normals"], known)
@@ -95,29 +122,30 @@ class PanoSRecipe:
             "classes": classes, "overlap": overlap, "far": far,
             "indoor": indoor, "camera": camera, "ceiling": ceiling, "photos": photos,
         }  # fmt: skip
-        return total, {name: float(value.detach()) for name, value in parts.items()}
+        return total, parts
 
-    def _photo_loss(self, output: PanoSOutput, batch: dict[str, Tensor]) -> Tensor:
+    def _photo_loss(self, output: PanoSOutput, batch: Batch) -> Tensor:
         """What the kind of scene alone says: which classes cannot be, and that nothing is far inside a building."""
         unlabelled = batch["weights"] * (1 - batch["labelled"])
         inside = batch["indoor"][:, None] > 0.5
-        excluded = torch.where(inside, self._outdoor_only[None], self._indoor_only[None])
+        outdoor_only, indoor_only = (kind[None].to(inside.device) for kind in (self._outdoor_only, self._indoor_only))
+        excluded = torch.where(inside, outdoor_only, indoor_only)
         impossible = losses.excluded_classes_loss(output.class_logits, excluded, unlabelled)
         near = unlabelled * torch.maximum(inside[:, :, None, None].float(), batch["below"])
         far = losses.presence_loss(output.far_logit, torch.zeros_like(output.far_logit), near)
         return impossible + far
 
     @torch.no_grad()
-    def evaluate(self, network: nn.Module, worlds: Sequence[Path]) -> dict[str, float]:
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
         """Means over held-out worlds at the network's own size: AbsRel (aligned), normals in degrees, class mIoU."""
         network.eval()
-        height = self._config.height
+        height, device = self._config.height, next(network.parameters()).device
         absrel, angles, metric, indoor = [], [], [], []
         confusion = Confusion(CLASS_NAMES)
-        for path in worlds:
+        for path in self._worlds.held_out:
             item = load_arrays(path, height)
             batch = collate([item], [item.rgb], labelled=1)
-            output: PanoSOutput = network(batch["rgb"].to(self._config.device))
+            output: PanoSOutput = network(batch["rgb"].to(device))
             ratio = output.log_ratio[0, 0].cpu().numpy()
             truth = np.where(item.known, np.exp(item.log_ratio) * item.camera_height, np.nan)
             depth = np.exp(ratio + float(output.log_camera_height[0]))
@@ -135,6 +163,26 @@ class PanoSRecipe:
             "miou": confusion.mean_iou(),
             "indoor_right": float(np.mean(indoor)),
         }
+
+    def ship(self, network: nn.Module) -> Shipped:  # noqa: ARG002 - all sizes of this network are the same
+        """The weights of pano-s and what describes them."""
+        config = PanoSConfig(CLASS_NAMES, height=self._config.height)
+        return Shipped(
+            model=NAME,
+            stem="pano_s",
+            metadata=config.to_metadata(),
+            about="A small network that reads a whole panorama and says depth in metres, normals, classes, what is far "
+            "(sky), and the camera's height. It was trained from scratch by this project; no weights of others went "
+            "into it.",
+            data=[
+                "Worlds rendered by `panoviewer-train generate`, indoor and outdoor, with exact labels; they are ours. "
+                "A seed gives the same world again with the same version of the generator."
+            ],
+            facts={
+                "Works at": f"{2 * config.height} x {config.height} (width x height)",
+                "Classes": ", ".join(CLASS_NAMES),
+            },
+        )
 
 
 def collate(
