@@ -1,21 +1,17 @@
-"""Panoramas with what is known about them: generated worlds, and photographs with label pictures beside them."""
+"""Panoramas with what is known about them: generated worlds, public data sets, photographs with labels beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import PanoError
-from core.io.images import read_panorama
 from training.manifest import LABEL_ENDINGS
-from training.worlds.classes import CLASS_NAMES, UNLABELLED
-from training.worlds.sample import read_sample
 
 JudgedTask = Literal["depth", "normals", "classes"]
 PICTURE_CLASSES = ("wall", "floor", "ceiling")
@@ -35,6 +31,7 @@ class Truth:
         class_names: The classes that are told apart.
         far: (H, W) bool.
         is_metric: Whether `depth` is in metres.
+        instances: (H, W) one number per object, 0 for none.
     """
 
     name: str
@@ -45,91 +42,52 @@ class Truth:
     class_names: tuple[str, ...] = ()
     far: NDArray[np.bool_] | None = None
     is_metric: bool = False
+    instances: NDArray[np.uint16] | None = None
 
 
 def has_truths(folder: Path, task: JudgedTask) -> bool:
     """True when a folder holds something that is labelled for a task."""
-    return any(folder.glob("*.npz")) or bool(_labelled_pictures(folder, task))
+    from training.datasets import LAYOUTS
+
+    for layout in LAYOUTS:
+        entries = layout.find(folder)
+        if entries:
+            return any(task in entry.labels for entry in entries)
+    return False
 
 
-def read_truths(folder: Path, task: JudgedTask, *, worlds: Sequence[Path] | None = None) -> Iterator[Truth]:
-    """The pictures of a folder that are labelled for a task, one after the other.
+def read_truths(
+    folder: Path,
+    task: JudgedTask,
+    *,
+    worlds: Sequence[Path] | None = None,
+    layout: str | None = None,
+    alone: bool = False,
+) -> Iterator[Truth]:
+    """The panoramas of a folder that are labelled for a task, one after the other.
 
     Args:
-        folder: Generated worlds (*.npz), or STEM.jpg with STEM.depth_rel.png (uint16, any unit, 0 unknown),
-            STEM.normal.png (n = rgb / 255 * 2 - 1 with x right, y up, z forward, black unknown), STEM.semantic.png
-            (1 wall, 2 floor, 3 ceiling).
+        folder: A data set in one of the layouts of `training.datasets`: generated worlds, a public set, or pictures
+            with labels beside them.
         task: What must be labelled.
-        worlds: Only these of the folder; all when left out.
+        worlds: Only these of a folder of generated worlds; all when left out.
+        layout: How the folder lies; found out when left out.
+        alone: Read no other labels, also where there are some; a broken file among those is then no matter.
 
     Raises:
-        PanoError: There is none, a picture is missing, or a label has another size than its picture.
+        PanoError: There is none, a file is missing or broken, or a label has another size than its picture.
     """
-    worlds = sorted(folder.glob("*.npz")) if worlds is None else worlds
-    pictures = [] if worlds else _labelled_pictures(folder, task)
-    if not worlds and not pictures:
+    # The layouts make values of this module.
+    from training.datasets import LABELS, find_layout, read_entries
+    from training.datasets.worlds import entries_of
+
+    if worlds is not None:
+        found, entries = find_layout(folder, "worlds")[0], entries_of(worlds)
+    elif layout is None and not has_truths(folder, task):
         raise PanoError(
-            f"Expected worlds (*.npz) or pictures with *{LABEL_ENDINGS[task]} beside them, got none; choose a folder "
-            f"with labels for {task}: {folder}"
+            f"Expected worlds (*.npz), a public data set or pictures with *{LABEL_ENDINGS[task]} beside them, got "
+            f"none; choose a folder with labels for {task}: {folder}"
         )
-    yield from map(_truth_of_world, worlds)
-    yield from map(_truth_of_picture, pictures)
-
-
-def _truth_of_world(path: Path) -> Truth:
-    sample = read_sample(path)
-    return Truth(
-        name=path.stem,
-        rgb=sample.rgb,
-        depth=sample.depth,
-        normals=sample.normals,
-        classes=np.where(sample.classes == UNLABELLED, -1, sample.classes.astype(np.int16)).astype(np.int16),
-        class_names=CLASS_NAMES,
-        far=sample.far,
-        is_metric=True,
-    )
-
-
-def _labelled_pictures(folder: Path, task: JudgedTask) -> list[Path]:
-    ending = LABEL_ENDINGS[task]
-    return sorted(folder / f"{path.name.removesuffix(ending)}.jpg" for path in folder.glob(f"*{ending}"))
-
-
-def _truth_of_picture(path: Path) -> Truth:
-    rgb = read_panorama(path).rgb
-    maps: dict[str, Any] = {}
-    for task, read in _LABEL_READERS.items():
-        beside = path.with_name(path.stem + LABEL_ENDINGS[task])
-        if not beside.is_file():
-            continue
-        label = cv2.imread(str(beside), cv2.IMREAD_UNCHANGED)
-        if label is None or label.shape[:2] != rgb.shape[:2]:
-            got = "no picture" if label is None else f"{label.shape[1]} x {label.shape[0]}"
-            raise PanoError(
-                f"Expected labels of the picture's size, {rgb.shape[1]} x {rgb.shape[0]}, got {got}; "
-                f"remove them: {beside}"
-            )
-        maps[task] = read(label)
-    return Truth(name=path.stem, rgb=rgb, class_names=PICTURE_CLASSES, **maps)
-
-
-def _depth_of_label(label: NDArray[np.uint16]) -> NDArray[np.float32]:
-    return np.where(label > 0, label.astype(np.float32), np.float32(np.nan))
-
-
-def _normals_of_label(label: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """From stored blue, green, red; the label's y points up, ours down."""
-    stored = label[..., ::-1].astype(np.float32)
-    normals = (stored / 255 * 2 - 1) * np.array([1, -1, 1], np.float32)
-    return np.where(stored.any(axis=-1, keepdims=True), normals, np.float32(np.nan))
-
-
-def _classes_of_label(label: NDArray[np.uint8]) -> NDArray[np.int16]:
-    return label.astype(np.int16) - 1
-
-
-_LABEL_READERS: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
-    "depth": _depth_of_label,
-    "normals": _normals_of_label,
-    "classes": _classes_of_label,
-}
+    else:
+        found, entries = find_layout(folder, layout)
+    yield from read_entries(found, entries, task, () if alone else LABELS)

@@ -17,6 +17,7 @@ from core.models.pano_s import PanoS, PanoSConfig
 from core.prediction import Prediction
 from training import evaluate as judging
 from training.checkpoint import save_checkpoint
+from training.datasets import LABELS, find_layout
 from training.evaluate import evaluate, open_model, report_table, round_room
 from training.truths import read_truths
 from training.worlds.classes import CLASS_NAMES
@@ -209,7 +210,8 @@ def pictures(tmp_path):
 
 
 def test_labels_beside_a_picture_are_read_in_our_frame(pictures):
-    (truth,) = read_truths(pictures, "normals")
+    layout, (entry,) = find_layout(pictures)
+    truth = layout.read(entry, LABELS)
     assert truth.name == "a"
     assert np.isnan(truth.depth[0]).all()
     assert (truth.depth[1:] == 1500).all()
