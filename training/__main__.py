@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-
 from core.errors import PanoError
-from core.progress import Progress
 from training.config import RankConfig, TrainConfig
+from training.console import console as _console
+from training.console import progress_bar as _progress_bar
 from training.recipes import RECIPES
 
 try:
@@ -26,7 +22,7 @@ except ModuleNotFoundError:
     sys.stderr.write("Training needs tyro, which is not installed. Install it with: pip install 'panoviewer[train]'\n")
     sys.exit(2)
 
-_console = Console(soft_wrap=True)
+from training.data_commands import check, import_set
 
 
 def generate(
@@ -316,21 +312,14 @@ def _judged_by(run: Path, folders: tuple[Path, ...]) -> tuple[Path | None, list[
     return next(iter(drawn), None), worlds
 
 
-@contextmanager
-def _progress_bar(title: str) -> Iterator[Progress]:
-    """A line with a bar, counts and the time left; gives the callback that moves it."""
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=_console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def main() -> None:
     """Run the command line; errors are one sentence, exit code 2; an interrupt is 130."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     commands: dict[str, Callable[..., None]] = {
         "generate": generate,
         "clicks": clicks,
+        "check": check,
+        "import": import_set,
         "train": _train_command(sys.argv[1:]),
         "rank": rank,
         "evaluate": evaluate,

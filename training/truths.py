@@ -32,6 +32,9 @@ class Truth:
         far: (H, W) bool.
         is_metric: Whether `depth` is in metres.
         instances: (H, W) one number per object, 0 for none.
+        valid: (H, W) bool, False where the photograph saw nothing; None when it saw everything.
+        camera_height, ceiling_height: Metres to the ground below and the ceiling above; NaN where unknown.
+        indoor: Whether inside a building; None where unknown.
     """
 
     name: str
@@ -43,6 +46,10 @@ class Truth:
     far: NDArray[np.bool_] | None = None
     is_metric: bool = False
     instances: NDArray[np.uint16] | None = None
+    valid: NDArray[np.bool_] | None = None
+    camera_height: float = float("nan")
+    ceiling_height: float = float("nan")
+    indoor: bool | None = None
 
 
 def has_truths(folder: Path, task: JudgedTask) -> bool:

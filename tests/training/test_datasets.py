@@ -10,10 +10,11 @@ from PIL import Image
 from core.errors import PanoError
 from core.geometry.sphere import angle_between
 from core.geometry.warp import resize_erp
-from training.datasets import LABELS, find_layout
-from training.datasets.check import check
+from training.datasets import LABELS, check_entries, find_layout
 from training.datasets.deep360 import erp_of_cassini
 from training.datasets.names import MPCAT40, NYU40, STANFORD
+from training.datasets.store import store_entries
+from training.labelled import read_labelled
 from training.truths import has_truths, read_truths
 from training.worlds.sample import write_sample
 
@@ -178,7 +179,7 @@ def test_a_folder_of_nothing_known_is_told(tmp_path):
 def test_a_sound_set_has_no_bad_file(make, name, _per_metre, room, tmp_path):
     make(tmp_path, room)
     layout, entries = find_layout(tmp_path)
-    assert list(check(layout, entries)) == []
+    assert list(check_entries(layout, entries)) == []
 
 
 def _cut(path):
@@ -219,7 +220,7 @@ def test_a_bad_file_is_listed_with_the_reason(file, spoil, said, room, tmp_path)
     (path,) = (tmp_path / "scene_03000").rglob(file)
     spoil(path)
     layout, entries = find_layout(tmp_path)
-    problems = [problem for problem in check(layout, entries) if problem.path == path]
+    problems = [problem for problem in check_entries(layout, entries) if problem.path == path]
     assert len(problems) == 1
     assert re.search(said, problems[0].why), problems[0].why
     assert str(path) not in problems[0].why
@@ -231,6 +232,25 @@ def test_a_frame_without_its_picture_and_a_resized_map_are_listed(room, tmp_path
     Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 128, 3), np.uint8)).save(masks / "0002.png")
     Image.fromarray(np.zeros((64, 128), np.uint8)).save(masks / "0009.png")
     layout, entries = find_layout(tmp_path)
-    problems = {problem.path.name: problem.why for problem in check(layout, entries)}
+    problems = {problem.path.name: problem.why for problem in check_entries(layout, entries)}
     assert set(problems) == {"0002.png", "0009.jpg"}
     assert "resized" in problems["0002.png"]
+
+
+@pytest.mark.parametrize("make", [makers.structured3d, makers.stanford2d3d, makers.deep360_png])
+def test_a_set_becomes_labelled_panoramas_once(make, room, tmp_path):
+    make(tmp_path / "set", room)
+    layout, entries = find_layout(tmp_path / "set")
+    assert store_entries(layout, entries, tmp_path / "out", height=32) == 1
+    assert store_entries(layout, entries, tmp_path / "out", height=32) == 0
+    (file,) = (tmp_path / "out").iterdir()
+    labelled = read_labelled(file)
+    assert (labelled.size, labelled.is_metric) == ((32, 64), True)
+    known = np.isfinite(labelled.depth)
+    np.testing.assert_allclose(labelled.depth[known], resize_erp(room.depth, 32, 64, nearest=True)[known], rtol=3e-3)
+    if labelled.normals is not None:
+        known = np.isfinite(labelled.normals).all(axis=-1)
+        assert known.mean() > 0.99
+        np.testing.assert_allclose(np.linalg.norm(labelled.normals[known], axis=-1), 1, atol=1e-5)
+    (truth,) = read_truths(tmp_path / "out", "depth")
+    np.testing.assert_array_equal(truth.depth, labelled.depth)

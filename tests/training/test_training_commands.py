@@ -4,6 +4,7 @@ import re
 import sys
 from dataclasses import replace
 
+import layout_makers as makers
 import numpy as np
 import pytest
 from click_makers import made_view
@@ -14,7 +15,7 @@ from training.checkpoint import save_checkpoint
 from training.clicks.views import write_views
 from training.worlds.sample import read_sample, write_sample
 
-COMMANDS = ("generate", "clicks", "train", "rank", "evaluate", "export")
+COMMANDS = ("generate", "clicks", "check", "import", "train", "rank", "evaluate", "export")
 
 
 @pytest.fixture
@@ -95,6 +96,8 @@ def test_the_sheet_of_one_world_is_its_photograph(run, tmp_path):
         (["export", "{tmp}/clicks", "-o", "{tmp}/out", "--scenes", "{tmp}"], "--scenes for a run of pano-s only"),
         (["export", "{tmp}/pano", "-o", "{tmp}/out", "--photos", "{tmp}"], "--photos for a run of click-s only"),
         (["clicks", "{tmp}", "-o", "{tmp}/views"], "columns file and licence"),
+        (["check", "{tmp}/out"], "folder of a data set"),
+        (["import", "{tmp}", "-o", "{tmp}/out", "--layout", "deep360"], "_12_rgb1.png"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_code_2(run, tmp_path, args, said):
@@ -157,3 +160,14 @@ def test_an_interrupt_ends_with_130_and_a_sentence(run, tmp_path, monkeypatch, s
     monkeypatch.setattr("training.worlds.generate.generate_worlds", interrupted)
     code, _, heard = run("generate", "-o", tmp_path)
     assert (code, heard) == (130, f"{said}\n")
+
+
+def test_bad_files_of_a_set_are_listed_and_the_exit_code_tells(run, box_room, tmp_path):
+    makers.matterport3d(tmp_path, box_room(2, 32))
+    assert run("check", tmp_path)[0] == 0
+    (depth,) = tmp_path.rglob("*_depth.png")
+    depth.write_bytes(b"no picture")
+    code, told, _ = run("check", tmp_path)
+    assert code == 1
+    assert str(depth) in told
+    assert "Matterport3D: panoramas 1, bad files 2" in told  # normals find no frame without it

@@ -7,10 +7,22 @@ from pathlib import Path
 
 from core.errors import PanoError
 from training.datasets import deep360, instance_masks, matterport3d, plain, stanford2d3d, structured3d, worlds
+from training.datasets.check import Problem, check_entries
 from training.datasets.layout import LABELS, Entry, Label, Layout
 from training.truths import Truth
 
-__all__ = ["LABELS", "LAYOUTS", "Entry", "Label", "Layout", "find_layout", "layout_named", "read_entries"]
+__all__ = [
+    "LABELS",
+    "LAYOUTS",
+    "Entry",
+    "Label",
+    "Layout",
+    "Problem",
+    "check_entries",
+    "find_layout",
+    "layout_named",
+    "read_entries",
+]
 
 LAYOUTS: tuple[Layout, ...] = (
     worlds.LAYOUT,

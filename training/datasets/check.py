@@ -32,7 +32,7 @@ class Problem:
     why: str
 
 
-def check(layout: Layout, entries: Sequence[Entry], *, progress: Progress = silent) -> Iterator[Problem]:
+def check_entries(layout: Layout, entries: Sequence[Entry], *, progress: Progress = silent) -> Iterator[Problem]:
     """Read everything, and tell what is missing, broken, of another size, empty, or cannot be true.
 
     Args:

@@ -48,7 +48,8 @@ def _rank(path: Path) -> int:
 
 
 def _read(entry: Entry, wanted: Collection[Label]) -> Truth:
-    rgb = read_panorama(entry.picture).rgb
+    panorama = read_panorama(entry.picture)
+    rgb = panorama.rgb
     maps: dict[str, Any] = {}
     for label, read in _READERS.items():
         if label in wanted and label in entry.labels:
@@ -56,7 +57,7 @@ def _read(entry: Entry, wanted: Collection[Label]) -> Truth:
             maps[label] = read(fitting(read_label(path), rgb, path))
     if "instances" in wanted and "instances" in entry.labels:
         maps["instances"] = _drawn(entry, rgb)
-    return Truth(name=entry.name, rgb=rgb, class_names=PICTURE_CLASSES, **maps)
+    return Truth(name=entry.name, rgb=rgb, class_names=PICTURE_CLASSES, valid=panorama.valid, **maps)
 
 
 def _drawn(entry: Entry, rgb: NDArray[np.uint8]) -> NDArray[np.uint16]:

@@ -1,18 +1,14 @@
-"""Generated worlds: one file each, as `generate` writes them."""
+"""Generated worlds and panoramas that teachers have labelled: one file each."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from core.errors import PanoError
 from training.datasets.layout import LABELS, Entry, Label, Layout
+from training.labelled import read_labelled
 from training.truths import Truth
-from training.worlds.classes import CLASS_NAMES, UNLABELLED
-from training.worlds.sample import WorldSample, read_sample
+from training.worlds.sample import read_instances
 
 
 def _find(folder: Path) -> list[Entry]:
@@ -25,29 +21,28 @@ def entries_of(files: Sequence[Path]) -> list[Entry]:
 
 
 def _read(entry: Entry, wanted: Collection[Label]) -> Truth:
-    del wanted  # All are in one file.
-    try:
-        sample = read_sample(entry.picture)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise PanoError(
-            f"Expected a generated world, got a file that cannot be read ({error}); render it again: {entry.picture}"
-        ) from error
-    return truth_of_world(sample, entry.name)
-
-
-def truth_of_world(sample: WorldSample, name: str) -> Truth:
-    """What is known about a world."""
+    labelled = read_labelled(entry.picture, patches=False)
     return Truth(
-        name=name,
-        rgb=sample.rgb,
-        depth=sample.depth,
-        normals=sample.normals,
-        classes=np.where(sample.classes == UNLABELLED, -1, sample.classes.astype(np.int16)).astype(np.int16),
-        class_names=CLASS_NAMES,
-        far=sample.far,
-        instances=sample.instances,
-        is_metric=True,
+        name=entry.name,
+        rgb=labelled.rgb,
+        depth=labelled.depth,
+        normals=labelled.normals,
+        classes=labelled.classes,
+        class_names=labelled.class_names,
+        far=labelled.far,
+        is_metric=labelled.is_metric,
+        instances=read_instances(entry.picture) if "instances" in wanted else None,
+        valid=labelled.valid,
+        camera_height=labelled.camera_height,
+        ceiling_height=labelled.ceiling_height,
+        indoor=labelled.indoor,
     )
 
 
-LAYOUT = Layout("worlds", "generated worlds", "*.npz of panoviewer-train generate", _find, _read)
+LAYOUT = Layout(
+    "worlds",
+    "generated worlds and labelled panoramas",
+    "*.npz of panoviewer-train generate, label or import",
+    _find,
+    _read,
+)

@@ -49,6 +49,12 @@ def write_sample(sample: WorldSample, path: Path) -> None:
         np.savez(stream, allow_pickle=False, **packed)
 
 
+def read_instances(path: Path) -> NDArray[np.uint16] | None:
+    """The numbers of objects alone, or None where there are none."""
+    with np.load(path, allow_pickle=False) as packed:
+        return packed["instances"] if "instances" in packed.files else None
+
+
 def read_sample(path: Path) -> WorldSample:
     """Read what `write_sample` wrote; normals are unit again, NaN where far."""
     with np.load(path, allow_pickle=False) as packed:

@@ -1,0 +1,74 @@
+"""Any data set as labelled panoramas on disk, which is what recipes train on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.geometry.normals import turn_normals
+from core.geometry.warp import resize_erp
+from core.io.atomic import make_folder
+from core.progress import Progress, silent
+from training.datasets.layout import LABELS, Entry, Layout
+from training.labelled import Labelled, write_labelled
+from training.truths import Truth
+
+
+def store_entries(
+    layout: Layout, entries: Sequence[Entry], out: Path, *, height: int | None = None, progress: Progress = silent
+) -> int:
+    """Write every entry as a labelled panorama; those that are there already are kept, so a killed run goes on.
+
+    Args:
+        layout: How they are read.
+        entries: Of the set.
+        out: Folder; an entry is NAME.npz, with - for /.
+        height: Rows of what is written; the set's own when left out. Labels are taken from the nearest pixel, so that
+            nothing lies between two surfaces.
+        progress: Called after each entry.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        PanoError: A file is missing or broken.
+        ExportError: A file cannot be written.
+    """
+    make_folder(out)
+    written = 0
+    for done, entry in enumerate(entries, start=1):
+        target = out / f"{entry.name.replace('/', '-')}.npz"
+        if not target.exists():
+            truth = layout.read(entry, LABELS)
+            write_labelled(labelled_of(truth, layout.name, height), target)
+            written += 1
+        progress(done, len(entries))
+    return written
+
+
+def labelled_of(truth: Truth, origin: str, height: int | None = None) -> Labelled:
+    """A panorama of a set as recipes take it.
+
+    Args:
+        truth: What the set knows; objects are left out.
+        origin: Name of the set, for the record.
+        height: Rows of the result; as they are when left out.
+    """
+    rows = truth.rgb.shape[0] if height is None else height
+    size = (rows, 2 * rows)
+    maps: dict[str, Any] = {name: getattr(truth, name) for name in ("depth", "classes", "far", "valid")}
+    normals = truth.normals
+    if normals is not None:
+        normals = turn_normals(resize_erp(normals, *size, nearest=True), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
+    return Labelled(
+        rgb=resize_erp(truth.rgb, *size),
+        normals=normals,
+        class_names=truth.class_names if truth.classes is not None else (),
+        is_metric=truth.is_metric,
+        camera_height=truth.camera_height,
+        ceiling_height=truth.ceiling_height,
+        indoor=truth.indoor,
+        origin={"name": truth.name, "set": origin},
+        **{name: None if value is None else resize_erp(value, *size, nearest=True) for name, value in maps.items()},
+    )
