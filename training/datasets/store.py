@@ -57,7 +57,10 @@ def labelled_of(truth: Truth, origin: str, height: int | None = None) -> Labelle
     """
     rows = truth.rgb.shape[0] if height is None else height
     size = (rows, 2 * rows)
-    maps: dict[str, Any] = {name: getattr(truth, name) for name in ("depth", "classes", "far", "valid")}
+    maps: dict[str, Any] = {
+        name: None if getattr(truth, name) is None else resize_erp(getattr(truth, name), *size, nearest=True)
+        for name in ("depth", "classes", "far", "valid")
+    }
     normals = truth.normals
     if normals is not None:
         normals = turn_normals(resize_erp(normals, *size, nearest=True), ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
@@ -70,5 +73,5 @@ def labelled_of(truth: Truth, origin: str, height: int | None = None) -> Labelle
         ceiling_height=truth.ceiling_height,
         indoor=truth.indoor,
         origin={"name": truth.name, "set": origin},
-        **{name: None if value is None else resize_erp(value, *size, nearest=True) for name, value in maps.items()},
+        **maps,
     )
