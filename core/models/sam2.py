@@ -159,18 +159,14 @@ class Sam2:
         with inference_on(self.device), exactly():
             coarse = self._tensor(features.coarse)[None]
             if memories:
-                before = 0
-                slots = []
-                for frame in memories:
-                    before += not frame.prompted
-                    slots.append(0 if frame.prompted else min(before, SLOTS))
+                slots, offsets = memory_numbers(memories)
                 kept: list[Sam2Memory] = [frame.memory for frame in memories]
                 coarse = self._parts.attend(
                     coarse,
                     torch.stack([memory.tokens for memory in kept]).to(self._device).float(),
                     torch.tensor(slots, device=self._device),
                     torch.stack([memory.pointer for memory in kept]).to(self._device),
-                    self._tensor([min(abs(frame.distance), LONGEST) / LONGEST for frame in memories]),
+                    self._tensor(offsets),
                 )
             else:
                 coarse = self._parts.first_sight(coarse)
@@ -290,6 +286,19 @@ class Sam2:
         import torch
 
         return torch.as_tensor(np.asarray(values, np.float32), device=self._device)
+
+
+def memory_numbers(memories: Sequence[MemoryFrame]) -> tuple[list[int], list[float]]:
+    """What `core.models.networks.sam2.Sam2Parts.attend` is told of memories: their slots, and their pointers' offsets.
+
+    Those without a prompt count as the last ones of a video in the order in which they are given.
+    """
+    before = 0
+    slots = []
+    for frame in memories:
+        before += not frame.prompted
+        slots.append(0 if frame.prompted else min(before, SLOTS))
+    return slots, [min(abs(frame.distance), LONGEST) / LONGEST for frame in memories]
 
 
 def _points(points: F32, positive: NDArray[np.bool_], box: ArrayLike | None) -> tuple[F32, NDArray[np.int32]]:

@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from core.geometry.sphere import angle_between
 from core.segment.network import Memory, MemoryFrame
 from core.segment.options import MemoryChoice, SegmentOptions
 from core.segment.zigzag import FrameSet
+
+
+class WasPrompted(Protocol):
+    """A view of which it is known whether a click lay in it."""
+
+    @property
+    def prompted(self) -> bool:
+        """A click lay in it."""
+        ...
+
+
+_Seen = TypeVar("_Seen", bound=WasPrompted)
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,19 @@ def choose_memories(
         away = abs(steps(item.number)) if options.memory is MemoryChoice.INDEX else angle(item.number)
         return not item.fresh, away, at[item.number]
 
-    near = sorted((item for item in seen if item.number != number), key=nearness)
-    clicked = [item for item in near if item.prompted][: math.ceil(options.memories / 2)]
-    chosen = clicked + [item for item in near if item not in clicked][: max(0, options.memories - len(clicked))]
+    others = [item for item in seen if item.number != number]
+    chosen = [others[index] for index in clicked_first(others, nearness, options.memories)]
     return [MemoryFrame(item.recall(), steps(item.number), angle(item.number), item.prompted) for item in chosen]
+
+
+def clicked_first(seen: Sequence[_Seen], nearness: Callable[[_Seen], Any], most: int) -> list[int]:
+    """Which of the views that were seen are recalled: indices, clicked ones first, then by nearness.
+
+    Args:
+        seen: What can be remembered.
+        nearness: Sorts them.
+        most: How many; at most half of them, rounded up, are clicked ones as long as there are others.
+    """
+    near = sorted(range(len(seen)), key=lambda index: nearness(seen[index]))
+    clicked = [index for index in near if seen[index].prompted][: math.ceil(most / 2)]
+    return clicked + [index for index in near if index not in clicked][: max(0, most - len(clicked))]

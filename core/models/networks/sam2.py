@@ -59,11 +59,12 @@ class Sam2Config:
         """Channels of each stage."""
         return tuple(self.width << stage for stage in range(4))
 
-    def build(self, size: int) -> nn.Module:
-        """A `transformers.Sam2VideoModel` for square pictures whose parameters are on the meta device.
+    def build(self, size: int, *, device: str = "meta") -> nn.Module:
+        """A `transformers.Sam2VideoModel` for square pictures.
 
         Args:
             size: Pixels along each side, a multiple of 32. The parameters do not depend on it.
+            device: Of the parameters; on "meta" they wait for those of a file, elsewhere they are random.
 
         Raises:
             ImportError: There is no package transformers, or one without this network.
@@ -92,7 +93,7 @@ class Sam2Config:
             image_size=size,
             memory_attention_rope_feat_sizes=[cells, cells],
         )
-        with torch.device("meta"):
+        with torch.device(device):
             model: nn.Module = Sam2VideoModel(config)
         # Tables that no file of weights holds.
         attention: Any = model.memory_attention
@@ -149,10 +150,18 @@ class Sam2Parts:
 
     def encode(self, rgb: Tensor) -> Maps:
         """A picture, (1, 3, s, s) sRGB in [0, 1]."""
+        return self.maps(*self.levels(rgb))
+
+    def levels(self, rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the image encoder alone says about (n, 3, s, s) pictures: at a quarter, an eighth, a sixteenth."""
         mean, deviation = (rgb.new_tensor(values)[:, None, None] for values in (_MEAN, _DEVIATION))
-        levels = self.model.vision_encoder((rgb - mean) / deviation).fpn_hidden_states
+        fine, middle, coarse = self.model.vision_encoder((rgb - mean) / deviation).fpn_hidden_states
+        return fine, middle, coarse
+
+    def maps(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Maps:
+        """The same as the decoder reads it: two of its layers make the finer ones thinner."""
         decoder = self.model.mask_decoder
-        return Maps(decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), levels[2])
+        return Maps(decoder.conv_s0(fine), decoder.conv_s1(middle), coarse)
 
     def first_sight(self, coarse: Tensor) -> Tensor:
         """Coarse features of a picture that is looked at without memories."""

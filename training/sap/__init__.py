@@ -1,0 +1,1 @@
+"""How a click segmenter learns to follow objects around the sphere: clips, prompts, losses, the scan that judges."""
