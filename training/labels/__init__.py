@@ -1,0 +1,1 @@
+"""Labels without labellers: views of panoramas, what teachers say of them, and the sphere again."""
