@@ -147,12 +147,19 @@ class Opening(QObject):
 
     def _refuse(self, path: Path, error: PanoError) -> None:
         self._refused = path
-        if isinstance(error, NotAFullSphere):
-            self._ask(path)
-        else:
+        if not isinstance(error, NotAFullSphere):
             self._session.failed.emit(str(error))
+            return
+        # A disk of a slow network takes its time.
+        self._session.jobs.run(
+            f"Looking at {path.name}",
+            lambda _progress: _may_be_cube(path),
+            done=lambda may_be_cube: self._ask(path, may_be_cube=may_be_cube),
+            key="assume",
+            visible=False,
+        )
 
-    def _ask(self, path: Path) -> None:
+    def _ask(self, path: Path, *, may_be_cube: bool) -> None:
         """A picture that is not 2:1 and does not say what it shows: the user decides."""
         question = QMessageBox(self._window)
         question.setObjectName("assume")
@@ -164,7 +171,7 @@ class Opening(QObject):
         )
         full = question.addButton("The whole sphere", QMessageBox.ButtonRole.AcceptRole)
         crop = question.addButton("A part of it", QMessageBox.ButtonRole.AcceptRole)
-        cube = question.addButton("A cube map", QMessageBox.ButtonRole.AcceptRole) if _may_be_cube(path) else None
+        cube = question.addButton("A cube map", QMessageBox.ButtonRole.AcceptRole) if may_be_cube else None
         question.addButton(QMessageBox.StandardButton.Cancel)
         question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
 

@@ -162,10 +162,10 @@ class WeightKeeping(QObject):
     def download(self, name: str) -> None:
         """Ask the server about the published weights of a model, and fetch them if the user then wants them."""
 
-        def ask_server(_progress: Progress) -> Offer:
+        def ask_server(progress: Progress) -> Offer:
             from core.models.hub import look
 
-            return look(name)
+            return look(name, progress=progress)
 
         self._run(f"Asking for {name}", ask_server, done=self._ask_to_fetch)
 

@@ -29,6 +29,7 @@ class FakeHub:
         busy: How many more times it says that it is busy when it is asked for content.
         breaks: For each of the next requests for content, after how many bytes it hangs up.
         stalls: After how many bytes of one request it falls silent, until `release`; None for never.
+        mute: What it never answers, until `release`: the method of the requests.
         ranges: Whether it gives parts of files.
         requests: What it was asked: method, path and headers.
     """
@@ -41,6 +42,7 @@ class FakeHub:
     busy: int = 0
     breaks: list = field(default_factory=list)
     stalls: int | None = None
+    mute: str = ""
     ranges: bool = True
     requests: list = field(default_factory=list)
     address: str = ""
@@ -50,7 +52,7 @@ class FakeHub:
 
     def release(self):
         """Let go of the requests that are kept waiting."""
-        self.stalls = None
+        self.stalls, self.mute = None, ""
         self.released.set()
 
     def gotten(self):
@@ -74,6 +76,9 @@ def _handler(hub):
 
         def _answer(self):
             hub.requests.append((self.command, self.path, {name.title(): text for name, text in self.headers.items()}))
+            if self.command == hub.mute:
+                hub.silent.set()
+                hub.released.wait(600)
             if hub.refusal:
                 status, code = hub.refusal
                 return self._head(status, {"Content-Length": "0"} | ({"X-Error-Code": code} if code else {}))

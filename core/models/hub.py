@@ -68,11 +68,12 @@ class Offer:
         return self.bytes - self.arrived + (4 * self.spec.parameters or self.bytes)
 
 
-def look(name: str) -> Offer:
+def look(name: str, *, progress: Progress = silent) -> Offer:
     """Ask the server about the published file of a model; one request.
 
     Args:
         name: Of the catalogue.
+        progress: Called while the server is silent; may raise `Cancelled`.
 
     Raises:
         ModelUnavailable: There is no such model, it is not known where its file lies, `huggingface_hub` is not
@@ -80,7 +81,7 @@ def look(name: str) -> Offer:
     """
     spec = find_addable(name)
     place = _place(spec)
-    answer = HubServer(place, spec.name).ask()
+    answer = HubServer(place, spec.name).ask(progress)
     part = _part(spec, answer)
     card = read_card(spec) if weights_file(spec).is_file() else None
     first = _first_used().get(_key(place), {"sha256": answer.tag})

@@ -9,23 +9,23 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from io import FileIO
 from pathlib import Path
-from selectors import EVENT_READ, DefaultSelector
-from socket import socket
+from queue import Empty, Full, Queue
 from typing import Any, Protocol
 
 from core.errors import ModelUnavailable
 from core.io.atomic import export_errors
 from core.models import HubFile
 from core.models.places import read_places
-from core.progress import Progress
+from core.progress import Progress, silent
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ RETRIES = 5
 PAUSE = 1.0
 """Seconds before the first of them; each further one waits so much longer."""
 
+_AHEAD = 8
+"""Pieces that are read before they are written."""
 _LISTEN = 0.1
 """Seconds between two looks whether the user has enough of waiting."""
 _INSTALL = "pip install 'panoviewer[published]'"
@@ -67,9 +69,6 @@ class _Response(Protocol):
     """The part of an answer that is used here."""
 
     headers: Mapping[str, str]
-    extensions: Mapping[str, Any]
-
-    def iter_raw(self) -> Iterator[bytes]: ...
 
 
 class HubServer:
@@ -107,19 +106,27 @@ class HubServer:
         library = type(self._utils.get_session()).__module__.partition(".")[0]
         self._broken: type[Exception] = import_module(library).TransportError
 
-    def ask(self) -> Answer:
+    def ask(self, progress: Progress = silent) -> Answer:
         """What the server says about the file; one request.
+
+        Args:
+            progress: Called while the server is silent; may raise `Cancelled`.
 
         Raises:
             ModelUnavailable: It cannot be reached, or does not have or does not give the file.
         """
         mirror = os.environ.get("HF_ENDPOINT") or read_places().mirror or None
         address = partial(self._hub.hf_hub_url, self._place.repo, self._place.file, endpoint=mirror)
+        metadata = partial(
+            self._hub.get_hf_file_metadata,
+            address(revision=self._place.revision),
+            timeout=SECONDS,
+            library_name=_OWN_NAME,
+            endpoint=mirror,
+        )
         try:
             with self._refusals():
-                facts = self._hub.get_hf_file_metadata(
-                    address(revision=self._place.revision), timeout=SECONDS, library_name=_OWN_NAME, endpoint=mirror
-                )
+                (facts,) = _heard(lambda hand: hand(metadata()), lambda: progress(0, 1))
         except self._broken as error:
             raise ModelUnavailable(
                 f"The server cannot be reached ({_reason(error)}); check the network, or {self.by_hand}"
@@ -165,15 +172,22 @@ class HubServer:
         if arrived := _size(stream):
             headers["Range"] = f"bytes={arrived}-"
         session = self._utils.get_session()
+
+        def transfer(hand: Callable[[Any], None]) -> None:
+            """The head of the answer, then its body in pieces."""
+            with session.stream("GET", answer.address, headers=headers, timeout=SECONDS) as response:
+                if response.status_code not in (*_BUSY, _BEYOND):
+                    self._utils.hf_raise_for_status(response)
+                hand(response)
+                if response.status_code not in (*_BUSY, _BEYOND):
+                    for piece in response.iter_raw():
+                        hand(piece)
+
         try:
-            with (
-                self._refusals(),
-                session.stream("GET", answer.address, headers=headers, timeout=SECONDS) as response,
-            ):
+            with self._refusals(), closing(_heard(transfer, lambda: progress(_size(stream), answer.bytes))) as pieces:
+                response = next(pieces)
                 if response.status_code in _BUSY:
                     return f"status {response.status_code}"
-                if response.status_code != _BEYOND:
-                    self._utils.hf_raise_for_status(response)
                 begin, size = _extent(response)
                 if size != answer.bytes or response.status_code == _BEYOND:
                     stream.truncate(0)
@@ -183,9 +197,9 @@ class HubServer:
                     )
                 if begin != arrived:
                     stream.truncate(0)  # the server gives the whole file
-                for chunk in _chunks(response, lambda: progress(_size(stream), answer.bytes)):
+                for piece in pieces:
                     with export_errors(part):
-                        _write(stream, chunk)
+                        _write(stream, piece)
                     progress(_size(stream), answer.bytes)
         except self._broken as error:
             _log.info("the transfer of %s broke off: %s", answer.address, error)
@@ -225,32 +239,57 @@ def _extent(response: _Response) -> tuple[int, int]:
     return 0, int(response.headers.get("Content-Length", 0))
 
 
-def _chunks(response: _Response, waiting: Callable[[], None]) -> Iterator[bytes]:
-    """What arrives, as it arrives; `waiting` is called while nothing does.
+def _heard(work: Callable[[Callable[[Any], None]], None], waiting: Callable[[], None]) -> Generator[Any]:
+    """What some work on the network hands over, while whoever waits for it stays free to leave.
 
-    Of an answer whose length is known, each piece is all that has been read so far: nothing is kept back while one
-    listens to the connection.
+    The work is done in a thread of its own: asking for a name, connecting and reading may each be silent for
+    `SECONDS`, and there is no way to be heard in between.
+
+    Args:
+        work: Is given a function that takes what is to be handed over, one after another.
+        waiting: Called ten times a second until there is something; may raise. Then the thread is left to its own end,
+            which is at its next piece or when the server has been silent for too long.
     """
-    network = response.extensions.get("network_stream")
-    connection: socket | None = None if network is None else network.get_extra_info("socket")
-    missing = int(response.headers.get("Content-Length", 0))
-    with DefaultSelector() as selector:
-        if connection is not None:
-            selector.register(connection, EVENT_READ)
-        for piece in response.iter_raw():
-            missing -= len(piece)
-            yield piece
-            listening = time.monotonic()
-            while missing > 0 and connection is not None and not _has_more(connection) and not selector.select(_LISTEN):
+    pieces: Queue[tuple[Any, BaseException | None, bool]] = Queue(_AHEAD)
+    left = threading.Event()
+
+    def put(value: Any, error: BaseException | None, *, is_last: bool) -> None:  # noqa: ANN401 - whatever is handed over
+        while not left.is_set():
+            try:
+                return pieces.put((value, error, is_last), timeout=_LISTEN)
+            except Full:
+                continue
+        raise _Left
+
+    def run() -> None:
+        with suppress(_Left):
+            try:
+                work(lambda value: put(value, None, is_last=False))
+            except Exception as error:
+                put(None, error, is_last=True)
+            else:
+                put(None, None, is_last=True)
+
+    # A process that ends does not wait for it.
+    threading.Thread(target=run, name="hub", daemon=True).start()
+    try:
+        while True:
+            try:
+                value, error, is_last = pieces.get(timeout=_LISTEN)
+            except Empty:
                 waiting()
-                if time.monotonic() - listening > SECONDS:
-                    break
+                continue
+            if error is not None:
+                raise error
+            if is_last:
+                return
+            yield value
+    finally:
+        left.set()
 
 
-def _has_more(connection: socket) -> bool:
-    """Whether an encrypted connection has been read farther than it was asked for."""
-    pending = getattr(connection, "pending", None)
-    return pending is not None and pending() > 0
+class _Left(BaseException):
+    """Nobody waits any more for what is handed over."""
 
 
 def _wait(seconds: float, waiting: Callable[[], None]) -> None:

@@ -131,12 +131,28 @@ def write_graph(graph: Graph, weights: Path, path: Path | None = None) -> Path:
         node.metadata_props.clear()
         node.doc_string = None
     proto = ir.serde.serialize_model(model)
+    name_types(proto)
     proto.graph.ClearField("value_info")
     proto.metadata_props.add(key=DIGEST_KEY, value=header_digest(weights))
     with atomic_file(path) as stream:
         stream.write(proto.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(path), full_check=True)
     return path
+
+
+def name_types(proto: Any) -> None:  # noqa: ANN401 - onnx has no types
+    """Cast to types by their names, in place: "like another value" is what ONNX Runtime cannot fold, as it tells
+    everybody who opens the graph.
+    """
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(proto).graph
+    types = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.output)}
+    for node in proto.graph.node:
+        if node.op_type == "CastLike" and types.get(node.output[0]):
+            del node.input[1:]
+            node.op_type = "Cast"
+            node.attribute.append(onnx.helper.make_attribute("to", types[node.output[0]]))
 
 
 def _traced(graph: Graph) -> Any:  # noqa: ANN401 - onnx has no types

@@ -20,7 +20,8 @@ from core.errors import ModelUnavailable
 from core.geometry.camera import Camera
 from core.models.base import Task
 from core.models.devices import inference_on, pick_device
-from core.models.perspective_folder import PerspectiveFolder, read_folder
+from core.models.perspective_config import harmless
+from core.models.perspective_folder import CONFIG, PerspectiveFolder, read_folder
 from core.models.tiled import DepthKind, Tiled
 from core.models.weights import check_finite, refuse
 
@@ -177,11 +178,10 @@ def _load(folder: PerspectiveFolder) -> nn.Module:
             f"The installed transformers {transformers.__version__} does not know {folder.architecture}; install a "
             f"newer one with {INSTALL}, or choose another model: {folder.folder}"
         )
+    known = harmless(folder.config, folder.folder / CONFIG)
     try:
         with _quietly():
-            config = network_class.config_class.from_pretrained(folder.folder, local_files_only=True)
-            if getattr(config, "use_pretrained_backbone", False):
-                config.use_pretrained_backbone = False  # its numbers lie in this folder, and nothing is fetched
+            config = network_class.config_class.from_dict(known)
             network, report = network_class.from_pretrained(
                 folder.folder,
                 config=config,

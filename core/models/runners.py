@@ -359,8 +359,7 @@ def open_graph(graph: Path, weights: Path) -> Any:  # noqa: ANN401 - onnxruntime
     digest = header_digest(weights)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # One more, because a run that is waited for is not done by the thread that waits.
-    options.intra_op_num_threads = _threads() + 1
+    options.intra_op_num_threads = _threads()
     # Otherwise it is not known when the graph is opened that it is one, and less is folded.
     options.add_free_dimension_override_by_name("batch", 1)
     try:
@@ -389,27 +388,32 @@ def run_graph(session: Any, given: dict[str, NDArray[Any]], progress: Progress =
     """
     import onnxruntime
 
-    ended = threading.Event()
-    answers: list[NDArray[np.float32]] = []
-    failures: list[str] = []
+    answers: list[Sequence[NDArray[np.float32]]] = []
+    failures: list[Exception] = []
     options = onnxruntime.RunOptions()
 
-    def end(outputs: Sequence[NDArray[np.float32]], _: object, failure: str) -> None:
-        answers.extend(outputs)
-        failures.append(failure)
-        ended.set()
+    def run() -> None:
+        try:
+            answers.append(session.run(None, given, options))
+        except Exception as error:  # the runtime's own exceptions share no base class
+            failures.append(error)
 
-    session.run_async(None, given, end, None, options)
+    # Not `run_async`: its answer comes from a thread of the session's own, which ends after that. A session that is
+    # freed meanwhile waits for that thread, which waits for Python.
+    thread = threading.Thread(target=run, name="graph")
+    thread.start()
     try:
-        while not ended.wait(_POLL_S):
+        thread.join(_POLL_S)
+        while thread.is_alive():
             progress(0, 1)
+            thread.join(_POLL_S)
     except BaseException:
         options.terminate = True
-        ended.wait()
+        thread.join()
         raise
-    if failures[0]:
-        raise ModelUnavailable(f"ONNX Runtime could not run the graph ({failures[0].splitlines()[0]}).")
-    return tuple(answers)
+    if failures:
+        raise ModelUnavailable(f"ONNX Runtime could not run the graph ({str(failures[0]).splitlines()[0]}).")
+    return tuple(answers[0])
 
 
 def pick_runner(

@@ -1,16 +1,20 @@
 """Weights that the user adds once: taken over from the published file, kept beside a card, checked, removed.
 
-The card says which file they came from and what they were when they were added. No hash is known beforehand.
+The card says which file they came from and what they were when they were added. No hash is known beforehand. It is
+written under another name before the weights take their place and under its own after that, so that whoever is killed
+in between leaves weights with a card all the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import core.models
 from core.errors import ModelUnavailable
@@ -25,6 +29,9 @@ from core.models.weights import check_size, write_tensors
 from core.progress import Progress, silent, stage
 
 _ENOUGH = 0.5
+_FILE = "file"
+"""Of a card that is on its way: which file of weights it is about."""
+_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -140,11 +147,38 @@ def _convert(path: Path, target: Path | None, *, name: str | None, origin: Origi
             target = weights_file(spec)
             make_folder(target.parent)
         with atomic_file(target) as stream:
-            write_tensors(state, stream, progress=stage(progress, 0.5, 0.8))
-    card = Card(spec.name, FileFacts.of(target), source, origin)
-    with atomic_file(target.with_suffix(CARD_SUFFIX)) as stream:
-        stream.write(json.dumps(asdict(card), indent=1).encode() + b"\n")
+            write_tensors(state, stream, progress=stage(progress, 0.5, 0.7))
+            size, sha256 = _written(stream, stage(progress, 0.7, 0.8))
+            card = Card(spec.name, FileFacts(target.name, size, sha256), source, origin)
+            _write_card(_coming(target), asdict(card) | {_FILE: _identity(os.fstat(stream.fileno()))})
+    _write_card(target.with_suffix(CARD_SUFFIX), asdict(card))
+    _coming(target).unlink(missing_ok=True)
     return card
+
+
+def _written(stream: BinaryIO, progress: Progress) -> tuple[int, str]:
+    """Size and SHA-256 of what a stream holds."""
+    size, digest = stream.tell(), hashlib.sha256()
+    stream.seek(0)
+    while block := stream.read(_BLOCK_BYTES):
+        digest.update(block)
+        progress(stream.tell(), size)
+    return size, digest.hexdigest()
+
+
+def _write_card(path: Path, facts: Mapping[str, object]) -> None:
+    with atomic_file(path) as stream:
+        stream.write(json.dumps(facts, indent=1).encode() + b"\n")
+
+
+def _coming(target: Path) -> Path:
+    """Where the card lies while its weights are on their way to their place."""
+    return target.with_name(f".{target.stem}{CARD_SUFFIX}.coming")
+
+
+def _identity(status: os.stat_result) -> list[int]:
+    """What stays of a file when it is renamed, and is another in every other file beside it."""
+    return [status.st_ino, status.st_size]
 
 
 def remove_model(name: str) -> int:
@@ -161,7 +195,7 @@ def remove_model(name: str) -> int:
     target = weights_file(spec)
     size = _size_of_added(spec)
     graphs = (graph_file(target, ""), *sorted(target.parent.glob(graph_file(target, "*").name)))
-    for path in (target, card_file(spec), *graphs):
+    for path in (target, card_file(spec), _coming(target), *graphs):
         with export_errors(path):
             path.unlink(missing_ok=True)
     return size
@@ -211,7 +245,10 @@ def card_file(spec: ModelSpec) -> Path:
 
 def read_card(spec: ModelSpec) -> Card | None:
     """The card of added weights; None when there is none that can be read."""
-    facts = _content(card_file(spec))
+    target = weights_file(spec)
+    facts = _content(_coming(target))
+    if not facts or not target.is_file() or facts.get(_FILE) != _identity(target.stat()):
+        facts = _content(card_file(spec))
     try:
         weights, source = (FileFacts(**facts[key]) for key in ("weights", "source"))
         origin = Origin(**facts["origin"]) if facts.get("origin") else None

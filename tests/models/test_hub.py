@@ -259,6 +259,39 @@ def test_whoever_has_enough_is_heard_while_the_server_is_silent(content, hub, mo
     assert hub.gotten() == [3 * 16384]
 
 
+@pytest.mark.parametrize("mute", ["HEAD", "GET"])
+def test_whoever_has_enough_is_heard_before_the_server_has_said_a_word(content, hub, monkeypatch, mute):
+    monkeypatch.setattr(hub_server, "SECONDS", 600.0)
+    offer = look("dap") if mute == "GET" else None
+    hub.mute = mute
+
+    def stop(_done, _total):
+        if hub.silent.is_set():
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        look("dap", progress=stop) if offer is None else pull(offer, progress=stop)
+    assert not hub.released.is_set()
+    hub.release()
+    pull(look("dap"))
+
+
+def test_progress_is_told_several_times_a_second_while_a_piece_is_on_its_way(content, hub, monkeypatch):
+    monkeypatch.setattr(hub_server, "SECONDS", 600.0)
+    hub.stalls = 16384
+    offer, told = look("dap"), []
+
+    def count(_done, _total):
+        if hub.silent.is_set() and arrived() == [16384]:
+            told.append(time.monotonic())
+            if len(told) == 5:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        pull(offer, progress=count)
+    assert not hub.released.is_set()
+
+
 @pytest.mark.parametrize("share", [0.905, 0.95])
 def test_whoever_has_enough_while_the_weights_are_made_keeps_what_has_arrived(content, hub, share):
     def stop(done, total):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from core.models.store import add_model, card_file, read_card, remove_model, ver
 from core.models.weights import read_metadata
 
 __all__ = ["tiny"]
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -84,6 +88,52 @@ def test_another_file_takes_the_place_of_the_first(tiny, published, tmp_path):
     assert second.weights.sha256 != first.weights.sha256
     assert verify_model("dap") == second
     assert files() == ["dap.json", "dap.safetensors"]
+
+
+def killed_while_adding(path, number):
+    """A process that takes over weights is killed before it renames its n-th file."""
+    code = """
+import os, signal, sys
+sys.path.insert(0, "tests/models")
+from pathlib import Path
+from tiny_dap import CONFIG
+from core.models.networks import dap
+from core.models.store import add_model
+dap.PUBLISHED = CONFIG
+rename, left = os.replace, int(sys.argv[2])
+def replace(*names):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(*names)
+os.replace = replace
+add_model(Path(sys.argv[1]))
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(number)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == -signal.SIGKILL, process.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are killed in another way there")
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_whoever_is_killed_while_adding_leaves_the_old_weights_or_the_new_ones_with_their_card(
+    tiny, published, tmp_path, number
+):
+    first = add_model(published)
+    tiny["core.pretrained.norm.bias"] = tiny["core.pretrained.norm.bias"] + 1
+    other = save(tiny, tmp_path / "other.pth")
+    killed_while_adding(other, number)
+    left = verify_model("dap")
+    assert (left == first) == (number < 3)
+    assert left.source.name == ("model.pth" if number < 3 else "other.pth")
+    assert load_model("dap", device="cpu")
+    add_model(published)
+    assert verify_model("dap") == first
+    remove_model("dap")
+    assert [name for name in files() if not name.endswith(".part")] == []
 
 
 def test_a_changed_bit_is_noticed(published):

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import threading
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from tiny_dap import CONFIG, save, tiny  # noqa: F401 - a fixture
 
 from core.errors import ModelUnavailable
-from core.models import find_model, load_model, load_segmenter, weights_file
+from core.models import find_model, load_model, load_segmenter, runners, weights_file
 from core.models.click_s import ClickSConfig
 from core.models.dap import Dap
 from core.models.networks import mtpano
@@ -68,6 +69,12 @@ def stored(network, path, metadata=None):
 def test_pano_s_reads_any_number_of_pictures(small_weights, batch):
     network = PanoS(small_weights, backend="torch", device="cpu")._runner.network
     says_the_same(small_weights.with_suffix(".onnx"), network, pictures(batch, 3, 64, 128))
+
+
+def test_whoever_opens_a_graph_without_the_program_hears_no_complaints(small_weights, bundled_weights, capfd):
+    for weights in (small_weights, bundled_weights):
+        onnxruntime.InferenceSession(weights.with_suffix(".onnx"))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
@@ -219,6 +226,20 @@ def test_a_run_that_is_cancelled_ends_and_another_one_follows(small_weights):
         np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(ModelUnavailable, match="could not run the graph"):
         run_graph(session, {"rgb": np.zeros((1, 3, 64, 64), np.float32)})
+
+
+def test_a_run_is_cancelled_while_it_goes_on(small_weights, monkeypatch):
+    monkeypatch.setattr(runners, "_POLL_S", 0.0)
+    session = open_graph(small_weights.with_suffix(".onnx"), small_weights)
+
+    def cancel(done, total):
+        raise Cancelled
+
+    before = threading.active_count()
+    with pytest.raises(Cancelled):
+        run_graph(session, {"rgb": np.zeros((1, 3, 64, 128), np.float32)}, cancel)
+    assert threading.active_count() == before
+    assert len(run_graph(session, {"rgb": np.zeros((1, 3, 64, 128), np.float32)})) == 7
 
 
 def test_a_model_that_runs_on_torch_alone_says_so():

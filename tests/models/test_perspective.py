@@ -254,6 +254,53 @@ def test_code_in_a_folder_is_never_run(own, tmp_path):
     assert not trap.exists()
 
 
+HOSTILE = {
+    "a backbone by name": {"backbone": "owner/backbone", "backbone_config": None},
+    "a backbone of timm": {"backbone_config": {"model_type": "timm_backbone", "backbone": "hf-hub:owner/backbone"}},
+    "a wrapper of timm": {"backbone_config": {"model_type": "timm_wrapper", "architecture": "hf-hub:owner/backbone"}},
+    "a backbone in a backbone": {"backbone_config": {"model_type": "maskformer", "backbone": "owner/backbone"}},
+    "a list of them": {"backbone_config": {"model_type": "dinov2", "parts": [{"model_type": "rag"}]}},
+    "code of the hub": {"backbone_config": {"model_type": "own", "auto_map": {"AutoConfig": "owner/code--own.Own"}}},
+    "what fetches kernels": {"backbone_config": {"model_type": "mamba"}},
+    "no text": {"backbone_config": {"model_type": ["dinov2"]}},
+    "packed numbers": {"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}},
+    "very deep": {"backbone_config": {"model_type": "dinov2", "a": {"b": {"c": {"d": {"e": {"f": {"g": {}}}}}}}}},
+}
+
+
+@pytest.mark.parametrize("values", HOSTILE.values(), ids=HOSTILE)
+def test_what_would_have_to_be_fetched_is_refused_and_nobody_is_asked(own, values, monkeypatch):
+    asked = []
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: asked.append("a connection"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: asked.append("an address"))
+    monkeypatch.setattr("builtins.input", lambda *_: asked.append("the user"))
+    folder = own("relative")
+    change(folder, "config.json", **values)
+    text = sentence(folder)
+    assert "would have to be fetched or run" in text
+    assert text.endswith("config.json")
+    assert asked == []
+
+
+def test_an_adapter_to_another_network_is_refused(own):
+    folder = own("relative")
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/other"}')
+    assert "adapter" in sentence(folder)
+
+
+def test_how_a_network_is_computed_is_not_for_its_folder_to_say(own, painted_photo):
+    folder = own("relative")
+    tiles, cameras = painted_photo(56, 56)[None], icosahedron_tiles(56)[:1]
+    before = PerspectiveNetwork(read_folder(folder), device="cpu")(tiles, cameras)["depth"]
+    nested = json.loads((folder / "config.json").read_text())["backbone_config"]
+    kernel = {"attn_implementation": "owner/kernel", "_attn_implementation_internal": "owner/kernel:attend"}
+    code = {"auto_map": {"AutoBackbone": "owner/code--own.Own", "AutoConfig": "owner/code--own.Own"}}
+    whole = {"use_pretrained_backbone": True, "transformers_weights": "../other.safetensors", "trust_remote_code": True}
+    change(folder, "config.json", backbone_config=nested | kernel | code, **kernel, **code, **whole)
+    after = PerspectiveNetwork(read_folder(folder), device="cpu")(tiles, cameras)["depth"]
+    np.testing.assert_array_equal(before, after)
+
+
 def test_a_missing_library_is_told_with_what_installs_it(folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     assert find_model(str(folders("dpt")[0])).tasks == (Task.DEPTH,), "what it is, is known without the library"

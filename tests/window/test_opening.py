@@ -14,6 +14,7 @@ from window_samples import press, shot, write_panorama
 
 from core.cloud import CloudOptions
 from panoviewer import main_window as main_window_module
+from panoviewer import opening
 from panoviewer.opening import _siblings
 from panoviewer.session import UNSEEN
 from panoviewer.settings import HINTS
@@ -78,6 +79,18 @@ def test_a_picture_of_the_shape_of_a_cross_may_be_a_cube_map(window, settle, qtb
     panorama = window.session.document.panorama
     assert (panorama.height, panorama.width) == (60, 120)
     assert panorama.valid is None
+
+
+def test_a_picture_that_is_asked_about_is_read_in_another_thread(window, qtbot, tmp_path, monkeypatch):
+    read, readers = opening.read_header, []
+    monkeypatch.setattr(
+        opening, "read_header", lambda path: (readers.append(threading.current_thread()), read(path))[1]
+    )
+    window.open(write_panorama(tmp_path / "cross.png", 90, 120))
+    qtbot.waitUntil(lambda: window.findChild(QMessageBox, "assume") is not None)
+    assert readers
+    assert threading.main_thread() not in readers
+    window.findChild(QMessageBox, "assume").reject()
 
 
 def test_the_question_can_be_cancelled(window, qtbot, settle, tmp_path):
