@@ -168,6 +168,16 @@ ACTIONS: tuple[ActionSpec, ...] = (
         ("Shift+A",),
         "Open the picture before this one that is not reviewed.",
     ),
+    ActionSpec(
+        "measure",
+        "Mea&sure",
+        "&Measure",
+        ("M",),
+        "Measure lengths, heights, angles and areas between clicked points; again to look around.",
+        checkable=True,
+        toolbar="Measure",
+        icon="measure",
+    ),
     ActionSpec("run", "&Model", "&Run the model", ("Ctrl+R",), "Estimate depth, normals and classes again."),
     ActionSpec(
         "models", "&Model", "&Models…", ("Ctrl+M",), "See all models, their licences, and add or remove their weights."
@@ -279,11 +289,13 @@ TOOLBAR = (
     ("open",),
     ("photo", "depth", "normals", "classes", "cloud"),
     ("segment", "brush", "eraser", "lasso"),
+    ("measure",),
     ("export",),
 )
 """The entries of the tool bar, in groups."""
 
 VIEWS, TOOLS, CLICKS, BRUSHES, LASSO = "Views", "With any tool", "Segment by clicks", "Brush and eraser", "Lasso"
+MEASURE = "Measuring"
 GESTURES: tuple[tuple[str, str, str], ...] = (
     (VIEWS, "Drag", "Panorama: move it, sideways without end. Look-around view: look. 3D: turn."),
     (VIEWS, "Wheel", "Zoom about the cursor."),
@@ -308,6 +320,9 @@ GESTURES: tuple[tuple[str, str, str], ...] = (
     (BRUSHES, "Ctrl + wheel", "Another size."),
     (LASSO, "Alt, Shift + Alt", "Subtract from the selected segment, leave of it only what is inside."),
     (LASSO, "Enter, double click, Backspace, Esc", "Corner by corner: close, take a corner back, give up."),
+    (MEASURE, "Click", "In any view, also in 3D: one point more. Two give a length, three also angle and area."),
+    (MEASURE, "Enter, double click, Backspace, Esc", "End the line, take a point back, give up."),
+    (MEASURE, "Ctrl + C", "Copy what is measured."),
 )
 """Where a gesture counts, what is done, and what that does."""
 

@@ -36,6 +36,7 @@ from panoviewer.exporting import Exporting
 from panoviewer.exposing import STEP, Exposing
 from panoviewer.jobs import Job
 from panoviewer.layering import Layering
+from panoviewer.measuring import Measuring
 from panoviewer.opengl import OpenGL
 from panoviewer.opening import Opening
 from panoviewer.panels.cloud_panel import CloudPanel
@@ -46,6 +47,7 @@ from panoviewer.panels.inference_panel import InferencePanel, describe
 from panoviewer.panels.layers_panel import LayersPanel
 from panoviewer.panels.message_bar import HintStrip, MessageBar
 from panoviewer.pointing import Pointing
+from panoviewer.scaling import Scaling
 from panoviewer.session import Session
 from panoviewer.settings import (
     DEVICE,
@@ -115,6 +117,10 @@ class MainWindow(QMainWindow):
             open_picture=self.opening.open,
             keeps=lambda path: path != sample_path(),
         )
+        self.scaling = Scaling(session, self.inference, self.desk.saving, self)
+        self.measuring = Measuring(
+            session, self.stage, self.pointing, set_marks=self.desk.display.set_marks, parent=self
+        )
         self.actions_by_name, menus = build_actions(self, self._handlers(), self.opening.recent)
         self._view_menu = menus["&View"]
         self.desk.attach(self.actions_by_name)
@@ -174,6 +180,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.messages)
         layout.addWidget(self.hints)
         layout.addWidget(self.desk.strip)
+        layout.addWidget(self.measuring.strip)
         layout.addWidget(self.compare_bar)
         layout.addWidget(self.stage, 1)
         self.setCentralWidget(central)
@@ -270,6 +277,7 @@ class MainWindow(QMainWindow):
             "exposure": lambda: self.exposing.set_exposure(0.0),
             "full_screen": lambda on: self.showFullScreen() if on else self.showNormal(),
             **self.desk.handlers(),
+            "measure": lambda _on: self._use_measure(),
             "shortcuts": lambda: show_shortcuts(self),
             "about": lambda: show_about(self, self._opengl),
         }
@@ -310,7 +318,10 @@ class MainWindow(QMainWindow):
         self.settings.changed.connect(
             lambda _setting: self.inference.set_choices(self.settings[MODEL], self.settings[DEVICE])
         )
-        self.inference.camera_height_changed.connect(session.set_camera_height)
+        self.measuring.length_typed.connect(self.scaling.set_length)
+        self.scaling.noted.connect(self.messages.show_note)
+        self.scaling.failed.connect(self.messages.show_error)
+        self.toolbox.changed.connect(self._show_tool)
         self.hints.dismissed.connect(lambda: self.settings.__setitem__(HINTS, False))
 
     def _restore(self) -> None:
@@ -344,7 +355,6 @@ class MainWindow(QMainWindow):
         if not self.stage.previewing:
             self._look_first(panorama)
         self.stage.set_panorama(self.session.pyramid)
-        self.inference.set_camera_height(None)
         self.messages.hide()
         path = panorama.path
         is_sample = path is not None and path == sample_path()
@@ -394,6 +404,18 @@ class MainWindow(QMainWindow):
         if panorama is not None:
             self.viewpoint.reset(panorama.initial_view, panorama.level_from_world)
             self.stage.erp.fit()
+
+    # ----- tools -----
+
+    def _use_measure(self) -> None:
+        """Measure, or look around again."""
+        is_used = self.toolbox.tool is self.measuring.tool
+        self.toolbox.use(self.navigate if is_used else self.measuring.tool)
+        if not is_used:
+            self.measuring.start()
+
+    def _show_tool(self) -> None:
+        self.actions_by_name["measure"].setChecked(self.toolbox.tool is self.measuring.tool)
 
     # ----- keys of the tool -----
 

@@ -1,4 +1,6 @@
-"""A camera that circles around a point of the cloud. No Qt, no OpenGL.
+"""Cameras of the 3D view: one that circles around a point, one that stands where the photograph was taken.
+
+No Qt, no OpenGL.
 
 Axes are ours: x right, y down, z forward; "up" is -y.
 """
@@ -11,12 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.geometry.camera import Camera
+from core.panorama import DEFAULT_VIEW
+from panoviewer.look import dragged, resized, turned, zoomed
+
 Float = NDArray[np.float64]
 
 FOV_Y = math.radians(50)
 HIGHEST = math.radians(89.9)
 NEAR = 1 / 200
 FAR = 200.0
+STAND_NEAR = 0.005
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,11 @@ class Orbit:
     distance: float = 10.0
     azimuth: float = 0.0
     elevation: float = math.radians(30)
+
+    @property
+    def fov_y(self) -> float:
+        """Radians from the lower to the upper edge of the picture."""
+        return FOV_Y
 
     @property
     def axes(self) -> Float:
@@ -85,6 +97,86 @@ class Orbit:
     def focused(self, point: ArrayLike) -> Orbit:
         """Circling around another point, from half as far."""
         return replace(self, centre=_point(point), distance=self.distance / 2)
+
+
+@dataclass(frozen=True)
+class Stand:
+    """The eye stays at the origin, where the photograph was taken, and looks around as one does in the photograph.
+
+    Attributes:
+        camera: In the cloud's frame, of the size of the view.
+    """
+
+    camera: Camera = DEFAULT_VIEW
+
+    @property
+    def fov_y(self) -> float:
+        """Radians from the lower to the upper edge of the picture."""
+        return 2 * math.atan(self.camera.height / 2 / self.camera.focal_px)
+
+    @property
+    def axes(self) -> Float:
+        """(3, 3) rows: right, down and forward of the eye."""
+        return self.camera.world_from_camera.T
+
+    @property
+    def eye(self) -> Float:
+        """(3,) where the eye is."""
+        return np.zeros(3)
+
+    @property
+    def tangents(self) -> tuple[float, float]:
+        """Of half the angle across and half the angle from bottom to top."""
+        return self.camera.width / 2 / self.camera.focal_px, self.camera.height / 2 / self.camera.focal_px
+
+    def clip_from_point(self, aspect: float) -> Float:  # noqa: ARG002, the camera knows it
+        """(4, 4) as that of `Orbit`; there is no farthest distance."""
+        right, down, forward = self.axes
+        view = np.eye(4)
+        view[:3, :3] = right, -down, forward
+        across, upward = self.tangents
+        lens = np.array([[1 / across, 0, 0, 0], [0, 1 / upward, 0, 0], [0, 0, 1, -2 * STAND_NEAR], [0, 0, 1, 0]])
+        return np.asarray(lens @ view)
+
+    def sized(self, height: int, width: int) -> Stand:
+        """In a view of another size."""
+        return Stand(resized(self.camera, height, width))
+
+    def dragged(self, start: tuple[float, float], end: tuple[float, float]) -> Stand:
+        """After a drag between two pixels (u, v): what was under the first is under the second."""
+        return Stand(dragged(self.camera, start, end))
+
+    def turned(self, right: float, down: float) -> Stand:
+        """Looking elsewhere, by shares of the picture's height."""
+        return Stand(turned(self.camera, right * self.fov_y, -down * self.fov_y))
+
+    def nearer(self, factor: float, about: tuple[float, float]) -> Stand:
+        """Magnified by a factor; what is seen at the pixel (u, v) stays there."""
+        return Stand(zoomed(self.camera, about, factor))
+
+
+def seen_piece(
+    start: ArrayLike, end: ArrayLike, clip_from_point: Float, size: tuple[int, int]
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """What of the straight line between two points, (3,), lies before the eye: two pixels (u, v); None for nothing.
+
+    Args:
+        start: One point.
+        end: The other one, or the same.
+        clip_from_point: Of the view.
+        size: (width, height) of the picture in pixels.
+    """
+    ends = np.array([np.append(start, 1.0), np.append(end, 1.0)], np.float64) @ clip_from_point[[0, 1, 3]].T
+    least = 1e-3 * float(np.abs(ends[:, 2]).max())
+    if least == 0 or (ends[:, 2] < least).all():
+        return None
+    for near, far in ((0, 1), (1, 0)):
+        if ends[near, 2] < least:
+            ends[near] += (least - ends[near, 2]) / (ends[far, 2] - ends[near, 2]) * (ends[far] - ends[near])
+    width, height = size
+    (x0, y0, w0), (x1, y1, w1) = ends.tolist()
+    first = (x0 / w0 + 1) / 2 * width, (1 - y0 / w0) / 2 * height
+    return first, ((x1 / w1 + 1) / 2 * width, (1 - y1 / w1) / 2 * height)
 
 
 def framing(points: NDArray[np.float32]) -> Orbit:

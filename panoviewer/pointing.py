@@ -64,7 +64,7 @@ class Pointing(QObject):
             if self._other is not None:
                 text = compared(found, probe_direction(panorama, self._other, direction))
             if found.depth is not None:
-                point = self._photo_from_cloud().T @ direction * found.depth
+                point = self.photo_from_cloud().T @ direction * found.depth
         self._stage.cloud.set_cursor(point)
         self.told.emit(text)
 
@@ -80,9 +80,9 @@ class Pointing(QObject):
         if point is None or not point.any():
             self._viewpoint.set_cursor(None)
         else:
-            self._viewpoint.set_cursor(self._photo_from_cloud() @ (point / np.linalg.norm(point)))
+            self._viewpoint.set_cursor(self.photo_from_cloud() @ (point / np.linalg.norm(point)))
 
-    def _photo_from_cloud(self) -> NDArray[np.float64]:
+    def photo_from_cloud(self) -> NDArray[np.float64]:
         """(3, 3) rotation from the cloud's frame into the photograph's."""
         panorama, cloud = self._document.panorama, self._document.cloud
         if panorama is None or cloud is None or cloud.options.raw_pose:

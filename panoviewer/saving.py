@@ -13,6 +13,7 @@ from core.io.copying import CopyReport, copy_segments
 from core.io.lock import ProjectLocked
 from core.io.project import rename_label
 from core.io.scene_file import FileChanged
+from core.known_scale import KnownScale
 from core.mask import SphereMask
 from core.panorama import Panorama
 from core.progress import Progress
@@ -40,6 +41,7 @@ class Saving(QObject):
         failed(str): A sentence about what did not work.
         saved(object): The annotation file at this `Path` was written.
         copied: Annotation files of other pictures were written.
+        scale_read(object): What is known of sizes in the folder of the panorama that was opened, a `KnownScale`.
     """
 
     changed = Signal()
@@ -50,6 +52,7 @@ class Saving(QObject):
     failed = Signal(str)
     saved = Signal(object)
     copied = Signal()
+    scale_read = Signal(object)
 
     def __init__(
         self,
@@ -304,6 +307,22 @@ class Saving(QObject):
             "Copying segments", copy, done=done, failed=self._fail, lane=Lane.FILES, key=_COPY, outlives=True
         )
 
+    def keep_scale(self, scale: KnownScale) -> None:
+        """Keep what is known of sizes for the project; where nothing of a panorama is kept, it counts until it goes."""
+        opened = self._opened
+        if opened is None:
+            return
+        if opened.locked is not None:
+            self.failed.emit(f"The scale counts for this picture and is not kept: {opened.locked}")
+            return
+        self._run(
+            "Keeping the scale",
+            lambda _progress: self._keeper.keep_scale(opened, scale),
+            lambda _nothing: None,
+            lambda error: self.failed.emit(f"The scale counts for this picture and is not kept: {error}"),
+            outlives=True,
+        )
+
     def look_at_disk(self) -> None:
         """Notice that somebody else has changed the annotation file; to be called when the window becomes active.
 
@@ -369,6 +388,7 @@ class Saving(QObject):
         self._is_conflict_told = False
         for note in opened.file.notes:
             self.noted.emit(note)
+        self.scale_read.emit(opened.scale)
         if opened.file.recovery is not None:
             self.changed.emit()
             self.recoverable.emit(opened.file.recovery)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.io.journal import journal_path
+from core.io.kept_scale import read_scale, write_scale
 from core.io.lock import ProjectLock, ProjectLocked, lock_owner, lock_project
 from core.io.project_file import project_folder
 from core.io.scene_file import SceneFile, annotation_path, open_scene
+from core.known_scale import KnownScale
 from core.panorama import Panorama
 from core.scene import Scene
 
@@ -21,11 +23,13 @@ class Opened:
     Attributes:
         file: Itself.
         folder: Of its project.
+        scale: What is known of sizes in the folder's photographs.
         locked: Why nothing can be written; None when it can.
     """
 
     file: SceneFile
     folder: Path
+    scale: KnownScale
     locked: ProjectLocked | None = None
 
 
@@ -53,10 +57,11 @@ class SceneKeeper:
         if not self._holds(folder):
             owner = lock_owner(folder)
             if owner is not None:
-                return Opened(open_scene(panorama, folder, read_only=True), folder, ProjectLocked(folder, owner))
+                scene_file = open_scene(panorama, folder, read_only=True)
+                return Opened(scene_file, folder, read_scale(path), ProjectLocked(folder, owner))
             if os.path.lexists(journal_path(annotation_path(path))):
                 self.take_lock(folder)
-        return Opened(open_scene(panorama, folder), folder)
+        return Opened(open_scene(panorama, folder), folder, read_scale(path))
 
     def record(self, opened: Opened, name: str, scene: Scene) -> None:
         """Secure an edit.
@@ -72,6 +77,11 @@ class SceneKeeper:
         """Write the annotation file; errors as for `record`, and, with its notes, as of `SceneFile.save`."""
         self.take_lock(opened.folder)
         return opened.file.save(scene, overwrite=overwrite)
+
+    def keep_scale(self, opened: Opened, scale: KnownScale) -> None:
+        """Keep what is known of sizes for the project; errors as for `record`."""
+        self.take_lock(opened.folder)
+        write_scale(opened.folder, scale)
 
     def take_lock(self, folder: Path, *, take_over: bool = False) -> None:
         """Make sure of the lock of a project.

@@ -17,10 +17,11 @@ from core.export import export
 from core.export.geometry import build, find_geometry
 from core.io.header import read_header
 from core.io.images import Assume, read_panorama, read_preview
+from core.known_scale import KnownScale
 from core.mesh import DEFAULT_MESH, Mesh, MeshOptions
 from core.models import load_model, load_segmenter
 from core.models.base import PanoramaModel
-from core.models.levelled import predict_panorama, rescale
+from core.models.levelled import predict_panorama
 from core.panorama import Panorama
 from core.prediction import Prediction
 from core.progress import Progress, stage
@@ -123,7 +124,7 @@ class Session(QObject):
         self._loader = loader
         self._models: dict[tuple[str, str], PanoramaModel] = {}
         self._estimated: Prediction | None = None
-        self._camera_height: float | None = None
+        self._scale_known = KnownScale()
         self._style = OverlayStyle()
         self._cloud_wanted = False
         self._cloud_of: Prediction | None = None
@@ -132,9 +133,14 @@ class Session(QObject):
         self.document.options_changed.connect(self._build_cloud)
 
     @property
-    def camera_height(self) -> float | None:
-        """The camera's height in metres that the user has set; None to believe the model."""
-        return self._camera_height
+    def scale(self) -> KnownScale:
+        """What is known of sizes, by which depth and cloud go."""
+        return self._scale_known
+
+    @property
+    def estimates_metres(self) -> bool:
+        """Whether what the model itself says claims to be metres."""
+        return self._estimated is not None and self._estimated.is_metric
 
     @property
     def predicting(self) -> bool:
@@ -183,7 +189,7 @@ class Session(QObject):
         self.pyramid = pyramid
         self.composer = self.buffer = self._estimated = self.previous = None
         self.summary = Summary()
-        self._camera_height = None
+        self._scale_known = KnownScale()
         self._cloud_wanted = False
         self._cloud_of = None
         self.document.open(panorama, CloudOptions(stride=first_stride(panorama)))
@@ -236,9 +242,11 @@ class Session(QObject):
         for choice in [choice for choice in list(self._models) if choice[0] == name]:  # another thread may load one
             self._models.pop(choice, None)
 
-    def set_camera_height(self, height: float | None) -> None:
-        """Scale depth and cloud to a known height of the camera, in metres; None goes back to the model's own scale."""
-        self._camera_height = height
+    def set_scale(self, scale: KnownScale) -> None:
+        """Scale depth and cloud by what is known of sizes; what is not, is as the model says."""
+        if scale == self._scale_known:
+            return
+        self._scale_known = scale
         if self._estimated is not None:
             self._scale(self._estimated)
 
@@ -317,21 +325,15 @@ class Session(QObject):
         self._scale(prediction)
 
     def _scale(self, estimated: Prediction) -> None:
-        """Make the estimate, at the known height of the camera, the document's prediction."""
-        height, before = self._camera_height, self.document.prediction
+        """Make the estimate, at the known scale, the document's prediction."""
+        scale = self._scale_known
 
         def work(_progress: Progress) -> tuple[Prediction, Summary, Composer]:
-            prediction = estimated if height is None else rescale(estimated, height)
+            prediction = scale.apply(estimated)
             summary = summarize(prediction)
             return prediction, summary, Composer(prediction, summary.limits)
 
-        def fail(error: PanoError) -> None:
-            self._camera_height = None
-            self.failed.emit(str(error))
-            if before is None:
-                self._scale(estimated)
-
-        self.jobs.run("Scaling", work, done=self._take_prediction, failed=fail, key="scale", visible=False)
+        self.jobs.run("Scaling", work, done=self._take_prediction, key="scale", visible=False)
 
     def _take_prediction(self, result: tuple[Prediction, Summary, Composer]) -> None:
         prediction, self.summary, self.composer = result

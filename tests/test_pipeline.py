@@ -15,8 +15,9 @@ from core.export import export
 from core.export.results import ResultOptions, why_unfinished, write_results
 from core.geometry.sphere import erp_rays
 from core.io.images import read_panorama
+from core.known_scale import rescale
 from core.models import load_model
-from core.models.levelled import predict_panorama, rescale
+from core.models.levelled import predict_panorama
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -6,7 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.geometry.compiled import compiled, frozen
-from core.geometry.sphere import erp_angles
+from core.geometry.sphere import directions_to_erp, erp_angles, erp_to_directions
+
+SAME_SURFACE = 0.1
+"""Neighbouring pixels whose depth differs by a smaller share are taken for one surface."""
+LEAST_COSINE = 0.1
 
 RayParts = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
@@ -32,6 +36,46 @@ def points_from_depth(depth: NDArray[np.float32], rotation: ArrayLike | None = N
     else:
         _turned_points(frozen(depth.astype(np.float32, copy=False)), rays, frozen(matrix), points)
     return points
+
+
+def depth_at(depth: NDArray[np.float32], direction: ArrayLike) -> float:
+    """How far the surface is along a ray that need not be that of a pixel.
+
+    It is that of the pixel which the ray falls into, continued along the surface that the neighbours show: for the
+    points ``p = depth * ray`` of a plane, 1 / (p . direction) is linear in the gnomonic coordinates about the
+    direction, so that a plane is met exactly, also at the seam and the poles.
+
+    Args:
+        depth: (h, w) distance along the ray, NaN where unknown.
+        direction: (3,) of any length.
+
+    Returns:
+        In the unit of the depth; NaN where that pixel knows none.
+    """
+    height, width = depth.shape
+    ahead = np.asarray(direction, np.float64) / np.linalg.norm(direction)
+    u, v = directions_to_erp(ahead, height, width)
+    down, right = (offsets.ravel() for offsets in np.mgrid[-1:2, -1:2])
+    rows, cols = min(int(v), height - 1) + down, int(u) + right
+    beyond = (rows < 0) | (rows >= height)
+    rows, cols = np.clip(rows, 0, height - 1), (cols + np.where(beyond, width // 2, 0)) % width
+    depths = depth[rows, cols].astype(np.float64)
+    here = float(depths[4])
+    if not here > 0:
+        return float("nan")
+    rays = erp_to_directions(cols + 0.5, rows + 0.5, height, width)
+    cosines = rays @ ahead
+    with np.errstate(invalid="ignore"):
+        used = (np.abs(depths - here) < SAME_SURFACE * here) & (cosines > LEAST_COSINE)
+    if not used[4]:
+        return here
+    # The two axes across the ray.
+    axes = np.linalg.svd(ahead[None])[2][1:]
+    places = (rays @ axes.T) / cosines[:, None]
+    inverse = 1 / (depths * cosines)
+    slope = np.linalg.lstsq(places[used] - places[4], inverse[used] - inverse[4], rcond=1e-9)[0]
+    found = float(inverse[4] - places[4] @ slope)
+    return 1 / found if found > 0 else here
 
 
 @compiled

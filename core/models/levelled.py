@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelUnavailable
 from core.geometry.camera import rotation_from_angles
 from core.geometry.normals import turn_normals
 from core.geometry.warp import resize_erp, turn_erp
+from core.known_scale import rescale
 from core.models import Size
 from core.models.base import HeadingModel, PanoramaModel, PartialModel, Task
 from core.models.detail import refine_by_tiles
 from core.models.tiled import TileNetwork
 from core.models.upsample import upsample_prediction
 from core.panorama import Panorama
-from core.prediction import CAMERA_HEIGHTS, Prediction
+from core.prediction import Prediction
 from core.progress import Progress, silent, stage
 
 
@@ -96,34 +96,6 @@ def _predict(model: PanoramaModel, rgb: NDArray[np.uint8], panorama: Panorama, *
     if not panorama.is_level:
         valid = turn_erp(valid, panorama.level_from_world)
     return model.predict_part(rgb, valid, progress=progress)
-
-
-def rescale(prediction: Prediction, camera_height: float) -> Prediction:
-    """The prediction with its depth scaled so that the camera stands `camera_height` metres above the floor.
-
-    Args:
-        prediction: Must know the camera height that its depth belongs to.
-        camera_height: Metres, within `CAMERA_HEIGHTS`.
-
-    Returns:
-        A metric prediction that shares everything but the depth.
-
-    Raises:
-        ValueError: No camera stands so high or so low.
-        ModelUnavailable: The model says nothing about the camera's height.
-    """
-    lowest, highest = CAMERA_HEIGHTS
-    if not lowest <= camera_height <= highest:
-        raise ValueError(f"camera_height must lie between {lowest} and {highest} metres, got {camera_height}")
-    if prediction.depth is None:
-        return replace(prediction, camera_height=camera_height)
-    if not prediction.camera_height:
-        raise ModelUnavailable(
-            f"The model {prediction.model} does not estimate how high the camera stands, so that a known height cannot "
-            "set the scale; leave the camera height out."
-        )
-    depth = prediction.depth * np.float32(camera_height / prediction.camera_height)
-    return replace(prediction, depth=depth, camera_height=camera_height, is_metric=True)
 
 
 def _wanted(prediction: Prediction, tasks: Collection[Task]) -> Prediction:

@@ -27,6 +27,9 @@ from panoviewer.opengl import OpenGL
 Line = tuple[str, str]
 """Keys and what they do; or a heading and nothing."""
 KEYS_WIDTH, SENTENCE_WIDTH, GAP = 110, 225, 28
+WRAP, WRAP_KEYS = 36, 16
+"""Letters that fit into a row of a sentence and of keys."""
+SLACK = 0.5
 COLUMN_WIDTH, MOST_COLUMNS = 370, 4
 """Of the list of keys; wide rather than high, as screens are."""
 
@@ -77,14 +80,21 @@ def show_shortcuts(parent: QWidget) -> None:
 
 def _columns(lines: Sequence[Line], count: int) -> list[list[Line]]:
     """The lines in so many columns; a heading stands above what it is of."""
-    share = -(-len(lines) // count)
+    share = sum(map(_rows, lines)) / count
     columns: list[list[Line]] = [[]]
+    filled = 0
     for line in lines:
-        needed = 1 if line[1] else 2
-        if len(columns[-1]) + needed > share and len(columns) < count:
+        needed = _rows(line) + (0 if line[1] else 1)
+        if columns[-1] and filled + needed > share * len(columns) + SLACK and len(columns) < count:
             columns.append([])
         columns[-1].append(line)
+        filled += _rows(line)
     return columns
+
+
+def _rows(line: Line) -> int:
+    """About how many rows of text a line takes."""
+    return max(-(-len(line[1]) // WRAP), -(-len(line[0]) // WRAP_KEYS))
 
 
 def _table(rows: Sequence[Line]) -> QWidget:
@@ -93,7 +103,7 @@ def _table(rows: Sequence[Line]) -> QWidget:
     grid = QGridLayout(table)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(14)
-    grid.setVerticalSpacing(7)
+    grid.setVerticalSpacing(5)
     for row, (keys, tip) in enumerate(rows):
         if not tip:
             heading = QLabel(keys)

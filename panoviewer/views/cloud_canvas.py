@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -16,20 +16,22 @@ from PySide6.QtWidgets import QWidget
 from vispy import app, gloo
 
 from core.colors import colormap
-from panoviewer.orbit import FOV_Y, Orbit, framing, picked
+from panoviewer.orbit import Orbit, Stand, framing, picked, seen_piece
 from panoviewer.views.cloud_buffer import CloudBuffer
-from panoviewer.views.cloud_cursor import CloudCursor
+from panoviewer.views.cloud_cursor import CloudCursor, Piece
 
 BACKGROUND = (0.082, 0.09, 0.106, 1.0)
 WHEEL_FACTOR = 1.15
 KEY_TURN = 0.04
 POINT_OVERLAP = 1.8
 """Size of a drawn point in units of the distance to its neighbours; above 1, so that slanted surfaces stay closed."""
+CLICK_PX = 4
 PICK_REACH_PX = 6.0
 HOVER_POINTS = 60_000
 AXIS_COLORS = ((0.93, 0.36, 0.33), (0.45, 0.78, 0.40), (0.36, 0.60, 0.95))
 PART_POINTS = 20_000
 MOST_PARTS = 24
+NO_PHOTO = np.zeros((1, 2, 3), np.uint8)
 FRAME_SECONDS = 0.02
 """After this no further part is begun in a frame."""
 
@@ -78,7 +80,46 @@ void main() {
     }
 }
 """
-POINTS_FRAGMENT = """
+PHOTO = """
+uniform sampler2D photo;
+uniform float opacity;
+uniform mat3 photo_from_view;
+uniform vec2 tangents;
+uniform vec2 viewport;
+
+// The photograph over a colour, by the ray of the pixel and not by any point: both meet only where the depth is right.
+vec3 under_photo(vec3 below) {
+    if (opacity <= 0.0) return below;
+    vec2 place = gl_FragCoord.xy / viewport * 2.0 - 1.0;
+    vec3 ray = photo_from_view * vec3(place.x * tangents.x, -place.y * tangents.y, 1.0);
+    vec2 angles = vec2(atan(ray.x, ray.z) / 2.0, atan(ray.y, length(ray.xz))) / 3.14159265358979;
+    return mix(below, texture2D(photo, angles + 0.5).rgb, opacity);
+}
+"""
+POINTS_FRAGMENT = f"""
+#version 120
+varying vec3 color;
+{PHOTO}
+void main() {{
+    gl_FragColor = vec4(under_photo(color), 1.0);
+}}
+"""
+BACKGROUND_VERTEX = """
+#version 120
+attribute vec2 place;
+void main() {
+    gl_Position = vec4(place, 0.0, 1.0);
+}
+"""
+BACKGROUND_FRAGMENT = f"""
+#version 120
+uniform vec3 below;
+{PHOTO}
+void main() {{
+    gl_FragColor = vec4(under_photo(below), 1.0);
+}}
+"""
+AXES_FRAGMENT = """
 #version 120
 varying vec3 color;
 void main() {
@@ -115,9 +156,13 @@ class CloudCanvas(QObject):
 
     Signals:
         hovered(object): (3,) the point under the mouse, in the cloud's frame; None when there is none.
+        clicked(object): The same of the left button that went down and up at one place.
+        stand_wanted: The user wants to stand where the photograph was taken, or no longer.
     """
 
     hovered = Signal(object)
+    clicked = Signal(object)
+    stand_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -132,10 +177,11 @@ class CloudCanvas(QObject):
         self.widget.setAccessibleName("Point cloud")
         self.widget.setMouseTracking(True)
         self.widget.installEventFilter(self)
-        self.orbit = Orbit()
+        self.orbit: Orbit | Stand = Orbit()
         self._buffer: CloudBuffer | None = None
         self._see_through = True
-        self._drag: tuple[QPointF, Orbit, bool] | None = None
+        self._drag: tuple[QPointF, Orbit | Stand, bool] | None = None
+        self._is_click = False
         self._gestures: dict[QEvent.Type, Callable[[QMouseEvent], None]] = {
             QEvent.Type.MouseButtonPress: self._press,
             QEvent.Type.MouseMove: self._move,
@@ -146,6 +192,12 @@ class CloudCanvas(QObject):
         self._parts: list[gloo.VertexBuffer | None] = []
         self._drawn = 0
         self._axes: gloo.Program | None = None
+        self._background: gloo.Program | None = None
+        self._photo: NDArray[np.uint8] | None = None
+        self._texture: tuple[NDArray[np.uint8] | None, gloo.Texture2D] | None = None
+        self._opacity = 0.0
+        self._photo_from_cloud = np.eye(3)
+        self._line: tuple[NDArray[np.float64], bool, Sequence[str]] = np.empty((0, 3)), False, ()
         self._table = ""
         self._colors = CloudColor.RGB, (1.0, 2.0), "turbo"
         self._cursor: NDArray[np.float64] | None = None
@@ -189,11 +241,39 @@ class CloudCanvas(QObject):
         self._cursor = point
         self._place_ring()
 
-    def set_orbit(self, orbit: Orbit) -> None:
+    def set_line(self, points: NDArray[np.float64], texts: Sequence[str] = (), *, closed: bool = False) -> None:
+        """Draw a line through (n, 3) points over the cloud; none ends it.
+
+        Args:
+            points: Its corners.
+            texts: One for the middle of each piece, empty for none.
+            closed: Whether a dashed piece leads from the last corner to the first.
+        """
+        self._line = points, closed, texts
+        self._place_line()
+
+    def set_photo(self, photo: NDArray[np.uint8] | None, photo_from_cloud: NDArray[np.float64]) -> None:
+        """The photograph that lies over the cloud while one stands where it was taken.
+
+        Args:
+            photo: (h, w, 3), of any size.
+            photo_from_cloud: (3, 3) rotation from the cloud's frame into the photograph's.
+        """
+        self._photo = photo
+        self._photo_from_cloud = photo_from_cloud
+        self._draw_again()
+
+    def set_opacity(self, opacity: float) -> None:
+        """How much the photograph hides, from 0 to 1."""
+        self._opacity = opacity
+        self._draw_again()
+
+    def set_orbit(self, orbit: Orbit | Stand) -> None:
         """Look from elsewhere."""
-        self.orbit = orbit
+        self.orbit = orbit.sized(*self._canvas.size[::-1]) if isinstance(orbit, Stand) else orbit
         self._draw_again()
         self._place_ring()
+        self._place_line()
 
     def reset(self) -> None:
         """Look at the whole cloud."""
@@ -211,16 +291,23 @@ class CloudCanvas(QObject):
         elif isinstance(event, QWheelEvent):
             self._zoom_about(event.position(), event.angleDelta().y() / 120)
             return True
-        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            return self._press_key(Qt.Key(event.key()))
+        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            if _is_plain(event, Qt.Key.Key_B):
+                event.accept()
+                return True
+        elif isinstance(event, QKeyEvent) and event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            if event.type() == QEvent.Type.KeyPress and self._press_key(event):
+                return True
+            # vispy would keep it; the window may know what to do with it.
+            event.ignore()
+            return True
         elif isinstance(event, QMouseEvent) and event.type() in self._gestures:
             self._gestures[event.type()](event)
             return True
         return super().eventFilter(watched, event)
 
     def _on_resize(self, _event: object) -> None:
-        self._draw_again()
-        self._place_ring()
+        self.set_orbit(self.orbit)
 
     def _place_ring(self) -> None:
         place = None
@@ -230,6 +317,28 @@ class CloudCanvas(QObject):
                 width, height = self._canvas.size
                 place = QPointF((x / w + 1) / 2 * width, (1 - y / w) / 2 * height)
         self._ring.set_place(place)
+
+    def _place_line(self) -> None:
+        points, closed, texts = self._line
+        clip, size = self._clip_from_point(), self._canvas.size
+        pieces: list[Piece] = []
+        corners: list[QPointF] = []
+        told: list[tuple[QPointF, str]] = []
+        following = np.roll(points, -1, axis=0)
+        count = len(points) if closed else len(points) - 1
+        for number in range(max(count, 0) if self.count else 0):
+            piece = seen_piece(points[number], following[number], clip, size)
+            if piece is not None:
+                pieces.append((QPointF(*piece[0]), QPointF(*piece[1]), number == len(points) - 1))
+        for point in points if self.count else ():
+            spot = seen_piece(point, point, clip, size)
+            if spot is not None:
+                corners.append(QPointF(*spot[0]))
+        for text, start, end in zip(texts, points, following, strict=False):
+            spot = seen_piece((start + end) / 2, (start + end) / 2, clip, size) if text and self.count else None
+            if spot is not None:
+                told.append((QPointF(*spot[0]), text))
+        self._ring.set_line(pieces, corners, told)
 
     def _clip_from_point(self) -> NDArray[np.float64]:
         width, height = self._canvas.size
@@ -246,6 +355,8 @@ class CloudCanvas(QObject):
         gloo.gl.glEnable(0x8642)  # GL_VERTEX_PROGRAM_POINT_SIZE; not on by default before OpenGL 3.2
         if self._drawn == 0:
             gloo.clear(color=BACKGROUND, depth=True)
+            if isinstance(self.orbit, Stand) and self.count:
+                self._draw_background()
         if self._buffer is None or self.count == 0:
             return
         clip = self._clip_from_point().T.astype(np.float32)
@@ -283,17 +394,51 @@ class CloudCanvas(QObject):
         program["eye"] = self.orbit.eye.astype(np.float32)
         program["mode"] = list(CloudColor).index(color)
         program["log_limits"] = math.log(limits[0]), math.log(limits[1])
-        program["size_factor"] = POINT_OVERLAP * height / 2 / math.tan(FOV_Y / 2)
+        program["size_factor"] = POINT_OVERLAP * height / 2 / math.tan(self.orbit.fov_y / 2)
         program["angle"] = buffer.angle
         program["spacing"] = buffer.spacing
         program["see_through"] = float(self._see_through)
+        self._lay_photo(program)
         return program
 
+    def _lay_photo(self, program: gloo.Program) -> None:
+        """Tell a program of the photograph over the cloud, which there is only where the eye stands in its place."""
+        orbit = self.orbit
+        stands = isinstance(orbit, Stand) and self._photo is not None
+        program["photo"] = self._photo_texture(self._photo if stands else None)
+        program["opacity"] = self._opacity if stands else 0.0
+        program["photo_from_view"] = (self._photo_from_cloud @ orbit.axes.T).T.astype(np.float32)
+        program["tangents"] = orbit.tangents if isinstance(orbit, Stand) else (1.0, 1.0)
+        program["viewport"] = self._canvas.physical_size
+
+    def _photo_texture(self, photo: NDArray[np.uint8] | None) -> gloo.Texture2D:
+        """In the memory of the graphics card; a shader wants one even where there is no photograph."""
+        if self._texture is None or self._texture[0] is not photo:
+            picture = NO_PHOTO if photo is None else np.ascontiguousarray(photo)
+            texture = gloo.Texture2D(picture, interpolation="linear", wrapping=("repeat", "clamp_to_edge"))
+            self._texture = photo, texture
+        return self._texture[1]
+
+    def _draw_background(self) -> None:
+        """The photograph where there is no point."""
+        program = self._background
+        if program is None:
+            program = self._background = gloo.Program(BACKGROUND_VERTEX, BACKGROUND_FRAGMENT)
+            corners = np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)], np.float32)
+            program["place"] = gloo.VertexBuffer(corners)
+            program["below"] = BACKGROUND[:3]
+        self._lay_photo(program)
+        gloo.set_state(depth_test=False)
+        program.draw("triangle_strip")
+        gloo.set_state(depth_test=True)
+
     def _draw_axes(self, clip: NDArray[np.float32]) -> None:
-        """The place of the camera as three short axes."""
+        """The place of the camera as three short axes, which one does not see who stands there."""
+        if isinstance(self.orbit, Stand):
+            return
         program = self._axes
         if program is None:
-            program = self._axes = gloo.Program(AXES_VERTEX, POINTS_FRAGMENT)
+            program = self._axes = gloo.Program(AXES_VERTEX, AXES_FRAGMENT)
         length = 0.04 * self.orbit.distance
         # Right, up and forward: what the words on the screen say, not the signs of our axes.
         tips = np.diag([length, -length, length]).astype(np.float32)
@@ -304,8 +449,13 @@ class CloudCanvas(QObject):
         program["tint"] = gloo.VertexBuffer(np.repeat(np.array(AXIS_COLORS, np.float32), 2, axis=0))
         program.draw("lines")
 
-    def _press_key(self, key: Qt.Key) -> bool:
-        """Arrows turn, plus and minus zoom; other keys belong to the window."""
+    def _press_key(self, event: QKeyEvent) -> bool:
+        """Arrows turn, plus and minus zoom, B is the view from the camera; other keys belong to the window."""
+        key = Qt.Key(event.key())
+        if _is_plain(event, Qt.Key.Key_B):
+            if not event.isAutoRepeat():
+                self.stand_wanted.emit()
+            return True
         turns = {
             Qt.Key.Key_Left: (-KEY_TURN, 0.0),
             Qt.Key.Key_Right: (KEY_TURN, 0.0),
@@ -316,26 +466,42 @@ class CloudCanvas(QObject):
         if key in turns:
             self.set_orbit(self.orbit.turned(*turns[key]))
         elif key in zooms:
-            self.set_orbit(self.orbit.nearer(zooms[key]))
+            orbit = self.orbit
+            width, height = self._canvas.size
+            middle = width / 2, height / 2
+            self.set_orbit(orbit.nearer(zooms[key], middle) if isinstance(orbit, Stand) else orbit.nearer(zooms[key]))
         return key in turns or key in zooms
 
     def _press(self, event: QMouseEvent) -> None:
         moves = event.button() != Qt.MouseButton.LeftButton or event.modifiers() & Qt.KeyboardModifier.ShiftModifier
         self._drag = event.position(), self.orbit, bool(moves)
+        self._is_click = event.button() == Qt.MouseButton.LeftButton and not moves
         self.widget.setFocus()
 
-    def _release(self, _event: QMouseEvent) -> None:
-        self._drag = None
+    def _release(self, event: QMouseEvent) -> None:
+        is_click, self._drag, self._is_click = self._is_click, None, False
+        if is_click:
+            self.clicked.emit(self._point_at(event.position(), 1))
 
     def _move(self, event: QMouseEvent) -> None:
         if self._drag is None:
             self.hovered.emit(self._point_at(event.position(), self._hover_step))
             return
         start, orbit, moves = self._drag
-        way = (event.position() - start) / max(self.widget.height(), 1)
+        way = event.position() - start
+        self._is_click &= math.hypot(way.x(), way.y()) <= CLICK_PX
+        if self._is_click:
+            return
+        if isinstance(orbit, Stand):
+            now = event.position()
+            self.set_orbit(orbit.dragged((start.x(), start.y()), (now.x(), now.y())))
+            return
+        way /= max(self.widget.height(), 1)
         self.set_orbit(orbit.moved(way.x(), way.y()) if moves else orbit.turned(way.x(), way.y()))
 
     def _focus(self, event: QMouseEvent) -> None:
+        if isinstance(self.orbit, Stand):
+            return
         point = self._point_at(event.position(), 1)
         if point is None:
             self.reset()
@@ -343,7 +509,11 @@ class CloudCanvas(QObject):
             self.set_orbit(self.orbit.focused(point))
 
     def _zoom_about(self, position: QPointF, steps: float) -> None:
-        self.set_orbit(self.orbit.nearer(WHEEL_FACTOR**steps, self._point_at(position, self._hover_step)))
+        factor = WHEEL_FACTOR**steps
+        if isinstance(self.orbit, Stand):
+            self.set_orbit(self.orbit.nearer(factor, (position.x(), position.y())))
+        else:
+            self.set_orbit(self.orbit.nearer(factor, self._point_at(position, self._hover_step)))
 
     def _point_at(self, position: QPointF, step: int) -> NDArray[np.float64] | None:
         """The point of every `step`-th under a position that can be seen, or None."""
@@ -357,6 +527,11 @@ class CloudCanvas(QObject):
         cursor = position.x(), position.y()
         index = picked(points, self._clip_from_point(), cursor, (width, height), PICK_REACH_PX)
         return None if index is None else points[index].astype(np.float64)
+
+
+def _is_plain(event: QKeyEvent, key: Qt.Key) -> bool:
+    """Whether a key is pressed without any other."""
+    return event.key() == key and event.modifiers() == Qt.KeyboardModifier.NoModifier
 
 
 def _facing(vertices: NDArray[np.void], eye: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QStackedLayout, QWidget
 
-from panoviewer.orbit import Orbit
+from panoviewer.orbit import Orbit, Stand
 from panoviewer.views.cloud_buffer import CloudBuffer
 from panoviewer.views.cloud_canvas import CloudCanvas, CloudColor
 
@@ -22,9 +24,13 @@ class CloudView(QWidget):
 
     Signals:
         hovered(object): (3,) the point under the mouse, in the cloud's frame; None when there is none.
+        clicked(object): The same of the left button that went down and up at one place.
+        stand_wanted: The user wants to stand where the photograph was taken, or no longer.
     """
 
     hovered = Signal(object)
+    clicked = Signal(object)
+    stand_wanted = Signal()
 
     def __init__(self, unavailable: str | None, parent: QWidget | None = None) -> None:
         """Make the view.
@@ -43,6 +49,8 @@ class CloudView(QWidget):
         if unavailable is None:
             self._canvas = CloudCanvas(self)
             self._canvas.hovered.connect(self.hovered)
+            self._canvas.clicked.connect(self.clicked)
+            self._canvas.stand_wanted.connect(self.stand_wanted)
             self._layout.addWidget(self._canvas.widget)
         else:
             self._message.setText(f"The 3D view needs OpenGL. {unavailable} Everything else works without it.")
@@ -63,7 +71,7 @@ class CloudView(QWidget):
         return 0 if self._canvas is None else self._canvas.count
 
     @property
-    def orbit(self) -> Orbit:
+    def orbit(self) -> Orbit | Stand:
         """The view."""
         return Orbit() if self._canvas is None else self._canvas.orbit
 
@@ -97,6 +105,26 @@ class CloudView(QWidget):
         """Mark a point of the cloud's frame, or none."""
         if self._canvas is not None:
             self._canvas.set_cursor(point)
+
+    def set_line(self, points: NDArray[np.float64], texts: Sequence[str] = (), *, closed: bool = False) -> None:
+        """Draw a line through (n, 3) points of the cloud's frame; see `CloudCanvas.set_line`."""
+        if self._canvas is not None:
+            self._canvas.set_line(points, texts, closed=closed)
+
+    def set_photo(self, photo: NDArray[np.uint8] | None, photo_from_cloud: NDArray[np.float64]) -> None:
+        """The photograph that lies over the cloud in the view from the camera; see `CloudCanvas.set_photo`."""
+        if self._canvas is not None:
+            self._canvas.set_photo(photo, photo_from_cloud)
+
+    def set_opacity(self, opacity: float) -> None:
+        """How much that photograph hides, from 0 to 1."""
+        if self._canvas is not None:
+            self._canvas.set_opacity(opacity)
+
+    def look(self, orbit: Orbit | Stand) -> None:
+        """Look from elsewhere."""
+        if self._canvas is not None:
+            self._canvas.set_orbit(orbit)
 
     def reset(self) -> None:
         """Show the whole cloud again."""

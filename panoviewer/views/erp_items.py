@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 from core.geometry.sphere import directions_to_lonlat
 from core.pyramid import Pyramid
 from panoviewer.images import columns_around, qimage_from_array
-from panoviewer.views.mark_painter import paint_line, paint_point, paint_ring
-from panoviewer.views.marks import Marks, PathMark, PointMark, smooth_path, unrolled
+from panoviewer.views.mark_painter import paint_line, paint_point, paint_ring, paint_text
+from panoviewer.views.marks import Marks, PathMark, PointMark, TextMark, smooth_path, unrolled
 from panoviewer.views.masks import MaskMap, painted
 
 ACCENT = (255, 180, 84)
@@ -170,12 +170,16 @@ class MarksItem(Item):
         super().__init__()
         self._paths: list[tuple[PathMark, QPainterPath]] = []
         self._points: list[tuple[PointMark, QPointF]] = []
+        self._texts: list[tuple[TextMark, QPointF]] = []
 
     def set_marks(self, marks: Marks) -> None:
         """Draw these instead."""
         self._paths = [(mark, _path(unrolled(smooth_path(mark)))) for mark in marks if isinstance(mark, PathMark)]
         self._points = [
             (mark, QPointF(*unrolled(mark.direction[None])[0])) for mark in marks if isinstance(mark, PointMark)
+        ]
+        self._texts = [
+            (mark, QPointF(*unrolled(mark.direction[None])[0])) for mark in marks if isinstance(mark, TextMark)
         ]
         self.update()
 
@@ -192,6 +196,8 @@ class MarksItem(Item):
                 )
             for point_mark, place in self._points:
                 paint_point(painter, transform.map(place + QPointF(360.0 * turn, 0)), point_mark.sign)
+            for text_mark, place in self._texts:
+                paint_text(painter, transform.map(place + QPointF(360.0 * turn, 0)), text_mark.text)
         painter.restore()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 
 from panoviewer.views.marks import Rgb, Sign
@@ -13,6 +13,7 @@ SIGN_COLORS = {Sign.POSITIVE: QColor("#3fb950"), Sign.NEGATIVE: QColor("#f85149"
 POINT_RADIUS = 7.0
 CORNER_RADIUS = 4.0
 CURSOR_RADIUS = 6.0
+TEXT_MARGIN, TEXT_GAP = 5.0, 9.0
 
 
 def paint_line(painter: QPainter, path: QPainterPath, color: Rgb, *, dashed: bool = False) -> None:
@@ -40,6 +41,18 @@ def paint_point(painter: QPainter, centre: QPointF, sign: Sign) -> None:
         painter.drawLine(centre - QPointF(arm, 0), centre + QPointF(arm, 0))
     if sign is Sign.POSITIVE:
         painter.drawLine(centre - QPointF(0, arm), centre + QPointF(0, arm))
+
+
+def paint_text(painter: QPainter, place: QPointF, text: str) -> None:
+    """Write a short text with its lower edge just above a place given in logical pixels."""
+    box = QRectF(painter.fontMetrics().boundingRect(text)).adjusted(-TEXT_MARGIN, -2, TEXT_MARGIN, 2)
+    box.moveCenter(place)
+    box.moveBottom(place.y() - TEXT_GAP)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(SHADOW)
+    painter.drawRoundedRect(box, 4, 4)
+    painter.setPen(RING)
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
 
 def paint_ring(painter: QPainter, centre: QPointF) -> None:

@@ -20,6 +20,8 @@ CIRCLE_POINTS = 72
 
 Rgb = tuple[int, int, int]
 
+LINE_COLOR: Rgb = (255, 180, 84)
+
 
 class Sign(StrEnum):
     """What a point says."""
@@ -50,11 +52,19 @@ class PathMark:
 
     directions: NDArray[np.float64]
     closed: bool = False
-    color: Rgb = (255, 180, 84)
+    color: Rgb = LINE_COLOR
     dashed: bool = False
 
 
-Mark = PointMark | PathMark
+@dataclass(frozen=True, eq=False)
+class TextMark:
+    """A short text beside a direction, (3,) of the photograph's frame; of one size on the screen."""
+
+    direction: NDArray[np.float64]
+    text: str
+
+
+Mark = PointMark | PathMark | TextMark
 Marks = Sequence[Mark]
 
 

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QWidget
 from core.geometry.camera import Camera
 from core.pyramid import Pyramid
 from panoviewer.look import dragged, turned, zoomed
-from panoviewer.views.mark_painter import paint_line, paint_point, paint_ring
-from panoviewer.views.marks import Marks, PathMark, PointMark, smooth_path, visible_runs
+from panoviewer.views.mark_painter import paint_line, paint_point, paint_ring, paint_text
+from panoviewer.views.marks import Marks, PathMark, PointMark, TextMark, smooth_path, visible_runs
 from panoviewer.views.masks import MaskMap, Part
 from panoviewer.views.mouse import WHEEL_FACTOR, Mouse, Pointer
 from panoviewer.views.perspective_cpu import Background, CpuCanvas
@@ -192,6 +192,7 @@ class _Marks(QWidget):
         self._direction: NDArray[np.float64] | None = None
         self._lines: list[tuple[PathMark, NDArray[np.float64]]] = []
         self._points: list[PointMark] = []
+        self._texts: list[TextMark] = []
 
     def set_camera(self, camera: Camera, ratio: float) -> None:
         self._camera, self._ratio = camera, ratio
@@ -204,6 +205,7 @@ class _Marks(QWidget):
     def set_marks(self, marks: Marks) -> None:
         self._lines = [(mark, smooth_path(mark)) for mark in marks if isinstance(mark, PathMark)]
         self._points = [mark for mark in marks if isinstance(mark, PointMark)]
+        self._texts = [mark for mark in marks if isinstance(mark, TextMark)]
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
@@ -222,6 +224,10 @@ class _Marks(QWidget):
             place = self._place_of(camera, mark.direction)
             if place is not None:
                 paint_point(painter, place, mark.sign)
+        for text in self._texts:
+            place = self._place_of(camera, text.direction)
+            if place is not None:
+                paint_text(painter, place, text.text)
         if self._direction is not None:
             place = self._place_of(camera, self._direction)
             if place is not None:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from core.errors import ModelUnavailable
 from core.geometry.camera import rotation_from_angles
 from core.geometry.sphere import erp_rays, solid_angle
+from core.known_scale import rescale
 from core.models.base import Task
-from core.models.levelled import predict_panorama, rescale
+from core.models.levelled import predict_panorama
 from core.panorama import Panorama
 from core.prediction import Prediction
 from core.progress import Cancelled

@@ -1,0 +1,117 @@
+"""What people know of sizes, and depth that follows it: the height of the camera, or the true length of a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from core.errors import ModelUnavailable, PanoError
+from core.prediction import CAMERA_HEIGHTS, Prediction
+
+FACTORS = 1e-4, 1e4
+"""Between which a known length may change a depth; beyond, somebody has clicked on the wrong place."""
+
+
+class ScaleRefused(PanoError):
+    """A length that cannot be true."""
+
+
+def rescale(prediction: Prediction, camera_height: float) -> Prediction:
+    """The prediction with its depth scaled so that the camera stands `camera_height` metres above the floor.
+
+    Args:
+        prediction: Must know the camera height that its depth belongs to.
+        camera_height: Metres, within `CAMERA_HEIGHTS`.
+
+    Returns:
+        A metric prediction that shares everything but the depth.
+
+    Raises:
+        ValueError: No camera stands so high or so low.
+        ModelUnavailable: The model says nothing about the camera's height.
+    """
+    lowest, highest = CAMERA_HEIGHTS
+    if not lowest <= camera_height <= highest:
+        raise ValueError(f"camera_height must lie between {lowest} and {highest} metres, got {camera_height}")
+    if prediction.depth is None:
+        return replace(prediction, camera_height=camera_height)
+    if not prediction.camera_height:
+        raise ModelUnavailable(
+            f"The model {prediction.model} does not estimate how high the camera stands, so that a known height cannot "
+            "set the scale; leave the camera height out."
+        )
+    depth = prediction.depth * np.float32(camera_height / prediction.camera_height)
+    return replace(prediction, depth=depth, camera_height=camera_height, is_metric=True)
+
+
+@dataclass(frozen=True)
+class KnownScale:
+    """What is known of the sizes in the photographs of a folder.
+
+    A known length becomes a height of the camera, which is the same in all photographs from one tripod. Models that
+    say nothing about that height are held to a factor of their own.
+
+    Attributes:
+        camera_height: Metres above the floor; None to believe the model.
+        factors: Of the depth of models that do not estimate that height, by their names.
+    """
+
+    camera_height: float | None = None
+    factors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __bool__(self) -> bool:
+        return self.camera_height is not None or bool(self.factors)
+
+    def apply(self, prediction: Prediction) -> Prediction:
+        """The prediction in metres, as far as anything is known of them; otherwise as it is.
+
+        Args:
+            prediction: As a model has made it.
+        """
+        factor = self.factors.get(prediction.model)
+        if prediction.depth is None:
+            return prediction
+        if prediction.camera_height:
+            return prediction if self.camera_height is None else rescale(prediction, self.camera_height)
+        if factor is None:
+            return prediction
+        return replace(prediction, depth=prediction.depth * np.float32(factor), is_metric=True)
+
+    def with_length(self, prediction: Prediction, measured: float, true: float) -> KnownScale:
+        """The scale in which a line is as long as it is known to be.
+
+        Args:
+            prediction: After `apply`, in which it was measured.
+            measured: Its length there, above 0.
+            true: Metres, above 0.
+
+        Raises:
+            ScaleRefused: The camera would stand impossibly high or low, or no depth is so wrong.
+        """
+        change = true / measured if measured > 0 else math.inf
+        factor = change * self.factors.get(prediction.model, 1.0)
+        height = change * (prediction.camera_height or 1.0)
+        (least, most), (lowest, highest) = FACTORS, CAMERA_HEIGHTS
+        if not (least <= change <= most and least <= factor <= most and lowest <= height <= highest):
+            raise ScaleRefused(
+                f"Expected a length near the {measured:.3g} m that were measured, got {true:g} m; check both points."
+            )
+        if prediction.camera_height:
+            return replace(self, camera_height=height)
+        return replace(self, factors=MappingProxyType({**self.factors, prediction.model: factor}))
+
+    def kept(self, *, is_metric: bool, model: str) -> KnownScale:
+        """What of it holds for other photographs, too: the factor of a depth without unit does not.
+
+        Args:
+            is_metric: Whether the model itself claims metres.
+            model: Its name.
+        """
+        if is_metric or model not in self.factors:
+            return self
+        others = {name: factor for name, factor in self.factors.items() if name != model}
+        return replace(self, factors=MappingProxyType(others))

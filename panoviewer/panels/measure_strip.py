@@ -1,0 +1,85 @@
+"""What is measured, and the length that is known to be true."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+
+LONGEST = 10_000.0
+HELP = (
+    "The area is that of the polygon of all points, closed from the last to the first; where they do not lie in one "
+    "plane, that of its largest shadow. Heights are over the ground below the camera."
+)
+
+
+class MeasureStrip(QFrame):
+    """One line: the readout, which can be selected and copied, and a field for the true length.
+
+    Signals:
+        length_typed(float): The line is so many metres long.
+        copy_wanted: The readout shall go to the clipboard.
+    """
+
+    length_typed = Signal(float)
+    copy_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("hints")
+        name = QLabel("Measure")
+        name.setObjectName("count")
+        self._text = QLabel()
+        self._text.setAccessibleName("Measured")
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text.setMinimumWidth(1)
+        self._length = QDoubleSpinBox(minimum=0.0, maximum=LONGEST, decimals=3, singleStep=0.01, suffix=" m")
+        self._length.setAccessibleName("True length in metres")
+        self._length.setSpecialValueText("type to set the scale")
+        self._length.setKeyboardTracking(False)
+        self._length.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._length.setToolTip(
+            "What the line really measures. Depth and point cloud follow, and other pictures of the folder."
+        )
+        self._length.editingFinished.connect(self._tell_length)
+        self._copy = QPushButton("Copy")
+        self._copy.setToolTip("Copy the readout (Ctrl+C)")
+        self._copy.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._copy.clicked.connect(self.copy_wanted)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 4, 6, 4)
+        layout.setSpacing(10)
+        layout.addWidget(name)
+        layout.addWidget(self._text, 1)
+        layout.addWidget(QLabel("True length"))
+        layout.addWidget(self._length)
+        layout.addWidget(self._copy)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What is told."""
+        return self._text.text()
+
+    def tell(self, sentence: str, *, has_length: bool, has_value: bool) -> None:
+        """Show a readout or a sentence.
+
+        Args:
+            sentence: It.
+            has_length: Whether there is a line whose true length may be typed.
+            has_value: Whether it is worth being copied.
+        """
+        self._text.setText(sentence)
+        self._text.setToolTip(f"{sentence}\n{HELP}" if has_value else sentence)
+        self._length.setEnabled(has_length)
+        self._copy.setEnabled(has_value)
+
+    def forget_length(self) -> None:
+        """What was typed was about another line."""
+        with QSignalBlocker(self._length):
+            self._length.setValue(0.0)
+
+    def _tell_length(self) -> None:
+        length = self._length.value()
+        self.forget_length()
+        if length > 0:
+            self.length_typed.emit(length)
