@@ -18,7 +18,7 @@ from core.io.digest import content_sha256
 from core.models import find_segmenter, weights_file
 from core.models.devices import inference_on, pick_device
 from core.models.runners import batch_of, exactly
-from core.models.weights import load_strictly
+from core.models.weights import load_strictly, read_metadata
 from core.progress import Progress, silent
 from core.segment.network import MemoryFrame, ViewAnswer, ViewPrompt
 
@@ -75,7 +75,7 @@ class Sam2:
         size: "tiny", "small", "base_plus" or "large".
         device: "auto", "cpu", "cuda" or another torch device.
         view_size: Pixels along each side of the views it reads; on smaller ones than those of its training it is less
-            exact and faster.
+            exact and faster. Those of its training when left out.
 
     Raises:
         ModelUnavailable: The weights are missing, broken or of another network, the package transformers is missing,
@@ -89,9 +89,9 @@ class Sam2:
         name: str,
         size: str,
         device: str = "auto",
-        view_size: int = VIEW_SIZE,
+        view_size: int | None = None,
     ) -> None:
-        if view_size <= 0 or view_size % STEP:
+        if view_size is not None and (view_size <= 0 or view_size % STEP):
             raise ValueError(f"expected views whose side is a multiple of {STEP}, got {view_size}")
         path = weights or weights_file(find_segmenter(name))
         if weights is None and not path.is_file():
@@ -100,7 +100,8 @@ class Sam2:
                 f"'panoviewer models add FILE --as {name}', which puts it here: {path}"
             )
         device = pick_device(device)
-        config = _config(size)
+        config, trained_size = _trained_as(path, size)
+        view_size = view_size or trained_size
         network = _built(name, config, view_size)
         load_strictly(network, path)
         try:
@@ -317,6 +318,17 @@ def _config(size: str) -> Sam2Config:
     from core.models.networks import sam2
 
     return cast("Sam2Config", getattr(sam2, size.upper()))
+
+
+def _trained_as(path: Path, size: str) -> tuple[Sam2Config, int]:
+    """The network of a file, and the size of the views of its training; what our training wrote says so itself."""
+    from core.models.networks.sam2 import Sam2Config
+
+    try:
+        told = Sam2Config.from_metadata(read_metadata(path))
+    except ValueError as error:
+        raise ModelUnavailable(f"Expected weights of SAM 2.1, got others ({error}): {path}") from error
+    return told or (_config(size), VIEW_SIZE)
 
 
 def _built(name: str, config: Sam2Config, view_size: int) -> nn.Module:

@@ -106,6 +106,11 @@ def test_clips_of_fewer_objects_are_filled_up_and_say_so(world):
 
 
 def test_the_first_frame_is_always_pointed_at_and_masks_are_not_corrected():
+    assert all(
+        draw_script(2, np.random.default_rng(seed)).prompted == 1
+        for seed in range(40)
+        if draw_script(2, np.random.default_rng(seed)).opening is Opening.MASK
+    )
     scripts = [draw_script(8, np.random.default_rng(seed)) for seed in range(400)]
     assert all(script.order[0] == 0 and sorted(script.order) == list(range(8)) for script in scripts)
     assert {script.prompted for script in scripts} == {1, 2}

@@ -49,6 +49,12 @@ RECIPES: Mapping[str, RecipeSpec] = {
     "click-s": RecipeSpec(
         "the bundled network for clicks", "training.recipes.click_s", "ClickSRecipe", "ClickSTraining"
     ),
+    "sap": RecipeSpec(
+        "click segmenters that follow the zigzag: SAM 2.1 and click-s",
+        "training.recipes.sap",
+        "SapRecipe",
+        "SapTraining",
+    ),
 }
 
 

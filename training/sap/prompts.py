@@ -61,7 +61,9 @@ def draw_script(frames: int, rng: np.random.Generator) -> Script:
     opening = openings[int(rng.choice(len(openings), p=list(OPENING_CHANCES.values())))]
     if frames == 1 and opening is Opening.MASK:
         opening = Opening.CLICK
-    prompted = min(frames, int(rng.integers(1, MOST_PROMPTED + 1)))
+    # Where masks are shown, one frame at least is left to be answered.
+    most = frames - 1 if opening is Opening.MASK else frames
+    prompted = min(most, int(rng.integers(1, MOST_PROMPTED + 1)))
     others = rng.permutation(np.arange(1, frames))
     first = (0, *(int(frame) for frame in others[: prompted - 1]))
     corrected: frozenset[int] = frozenset()

@@ -6,7 +6,9 @@ choose the memories by themselves, keep everything they ever saw, and return one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -30,6 +32,7 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STABLE, _STABLE_WITHIN = 0.98, 0.05
 _MEMORY_SCALE, _MEMORY_SHIFT = 20.0, -10.0
 _TEMPERATURE = 10_000.0
+_CONFIG_KEY = "sam2"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,42 @@ class Sam2Config:
     def widths(self) -> tuple[int, ...]:
         """Channels of each stage."""
         return tuple(self.width << stage for stage in range(4))
+
+    def to_metadata(self, view_size: int) -> dict[str, str]:
+        """Text for a file of weights that was trained on views of this size."""
+        return {_CONFIG_KEY: json.dumps({**asdict(self), "view_size": view_size})}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> tuple[Sam2Config, int] | None:
+        """The reverse of `to_metadata`; None for a file that says nothing, as the published ones.
+
+        Raises:
+            ValueError: The text describes no network of this kind.
+        """
+        if _CONFIG_KEY not in metadata:
+            return None
+        try:
+            values = json.loads(metadata[_CONFIG_KEY])
+            width, heads, background, view = (values[key] for key in ("width", "heads", "background", "view_size"))
+            blocks, everywhere, windows = (tuple(values[key]) for key in ("blocks", "everywhere", "windows"))
+            if not all(type(n) is int for n in (width, heads, background, view, *blocks, *everywhere, *windows)):
+                raise TypeError("sizes must be whole numbers")
+        except (KeyError, TypeError, RecursionError, json.JSONDecodeError) as error:
+            raise ValueError(f"no description of a network: {error}") from error
+        sensible = (
+            0 < heads <= 16
+            and 0 < width <= 1024
+            and width % heads == 0
+            and 0 < background <= 64
+            and 32 <= view <= 4096
+            and view % 32 == 0
+            and len(blocks) == len(windows) == 4
+            and all(0 < number <= 64 for number in (*blocks, *windows))
+            and all(0 <= number < sum(blocks) for number in everywhere)
+        )
+        if not sensible:
+            raise ValueError(f"a network cannot have {values}")
+        return cls(width, heads, blocks, everywhere, windows, background), view
 
     def build(self, size: int, *, device: str = "meta") -> nn.Module:
         """A `transformers.Sam2VideoModel` for square pictures.
