@@ -177,19 +177,28 @@ def evaluate(
     task: Annotated[Literal["depth", "normals", "classes", "clicks", "detail"], tyro.conf.Positional],
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")],
     model: Annotated[str | None, tyro.conf.arg(metavar="NAME|PATH")] = None,
+    protocol: Literal["corrected", "dap", "mtpano", "sap"] = "corrected",
+    layout: str | None = None,
+    published: bool = True,
 ) -> None:
-    """Judge a model on a folder of worlds, or of pictures with labels beside them.
+    """Judge a model on worlds, on a public data set, or on pictures with labels beside them.
 
     Args:
         task: What is judged. detail: how sharp depth of the photograph's size is, made larger in three ways.
-        folder: Worlds (*.npz), or STEM.jpg with STEM.depth_rel.png, STEM.normal.png, STEM.semantic.png; for clicks
-            STEM.instances.json with what it names. Of the worlds that a run given as --model was trained on, only those
-            are judged by that it held out; for exported weights, give worlds that they never saw.
+        folder: Worlds (*.npz), a public set as for check, or STEM.jpg with STEM.depth_rel.png, STEM.normal.png,
+            STEM.semantic.png; for clicks STEM.instances.json with what it names, frames with instance masks, or worlds.
+            Of the worlds that a run given as --model was trained on, only those are judged by that it held out; for
+            exported weights, give worlds that they never saw.
         model: A name of the catalogue, a folder of a run, a checkpoint, or a file of weights; for clicks a file or
             folder of exported weights. The bundled one when left out.
+        protocol: How it is judged: weighted by solid angle with true errors in metres, seam and poles apart
+            (corrected), or as the papers do, with their quirks: dap for depth, mtpano for depth, normals and classes,
+            sap for clicks.
+        layout: How the folder lies on disk, as for check; found out when left out.
+        published: Also print what the papers report, marked as such.
     """
     if task == "clicks":
-        _evaluate_clicks(folder, Path(model) if model else None)
+        _evaluate_clicks(folder, Path(model) if model else None, protocol, layout, published=published)
         return
     if task == "detail":
         _evaluate_detail(folder, model or "pano-s")
@@ -197,7 +206,9 @@ def evaluate(
     from training.evaluate import evaluate as judge
     from training.evaluate import report_table
 
-    _console.print(report_table(judge(task, folder, model=model or "pano-s")))
+    report = judge(task, folder, model=model or "pano-s", protocol=protocol, layout=layout)
+    _console.print(report_table(report))
+    _print_published(task, report.layout, published=published)
 
 
 def _evaluate_detail(folder: Path, model: str) -> None:
@@ -209,10 +220,28 @@ def _evaluate_detail(folder: Path, model: str) -> None:
     _console.print(detail_table(rows, folder.name, model), highlight=False)
 
 
-def _evaluate_clicks(folder: Path, weights: Path | None) -> None:
+def _print_published(task: str, layout: str, *, published: bool) -> None:
+    from training.published import published_table
+
+    table = published_table(task, layout) if published else None
+    if table is not None:
+        _console.print(table)
+
+
+def _evaluate_clicks(folder: Path, weights: Path | None, protocol: str, layout: str | None, *, published: bool) -> None:
     from training.click_evaluate import click_table, evaluate_clicks
     from training.click_methods import click_network, network_methods, untrained_methods
+    from training.instance_evaluate import evaluate_instances, instance_table
 
+    if protocol not in ("corrected", "sap"):
+        raise PanoError(f"Expected one of the protocols corrected, sap for clicks, got {protocol}.")
+    if protocol == "sap" or layout is not None or not any(folder.glob("*.instances.json")):
+        methods, by_pixels = network_methods(click_network(weights)), protocol == "sap"
+        with _progress_bar("Clicking") as update:
+            judged = evaluate_instances(folder, methods, layout=layout, by_pixels=by_pixels, progress=update)
+        _console.print(instance_table(judged, folder.name, by_pixels=by_pixels))
+        _print_published("clicks", "instances", published=published)
+        return
     methods = {**network_methods(click_network(weights)), **untrained_methods()}
     with _progress_bar("Clicking") as update:
         rows = evaluate_clicks(folder, methods, progress=update)

@@ -96,13 +96,15 @@ def evaluate_clicks(
     return rows
 
 
-def judge_object(answer: Answer, item: DrawnObject, clicks: int) -> tuple[float, ...]:
-    """IoU on the sphere after each of so many clicks."""
+def judge_object(
+    answer: Answer, item: DrawnObject, clicks: int, *, iou: Callable[[Mask, Mask], float] = mask_iou
+) -> tuple[float, ...]:
+    """IoU after each of so many clicks; by solid angle, or as `iou` counts."""
     given = [item.click]
     ious = []
     for _ in range(clicks):
         said = answer(given)
-        ious.append(mask_iou(said, item.mask))
+        ious.append(iou(said, item.mask))
         correction = next_click(said, item.mask)
         if correction is not None:
             given.append(correction)

@@ -5,31 +5,30 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from core.errors import PanoError
 from core.geometry.sphere import erp_angles, erp_rays
 from core.models import load_model
-from core.models.base import PanoramaModel, Task
+from core.models.base import PanoramaModel
 from core.models.levelled import predict_panorama
 from core.models.pano_s import NAME, PanoS
 from core.panorama import Panorama
 from core.prediction import Prediction
 from training.checkpoint import load_checkpoint
 from training.dataset import held_out_worlds
+from training.datasets import find_layout
 from training.export_model import STEM, export_model
-from training.metrics import Confusion, depth_scores, mask_iou, normal_scores
-from training.truths import PICTURE_CLASSES, JudgedTask, Truth, read_truths
-from training.worlds.classes import FURNITURE, VEHICLE
+from training.judges import needed
+from training.protocols import ProtocolName, judge_of
+from training.truths import PICTURE_CLASSES, JudgedTask, read_truths
 
-_GROUPS = {"furniture": FURNITURE, "vehicle": VEHICLE}
-_SHOWN_APART = ("door", "windowpane")
 _WANTED = {
     "depth": "wanted on 03_lebombo: AbsRel at most 0.07",
     "normals": "wanted on 03_lebombo: mean at most 10 deg",
@@ -60,6 +59,9 @@ class Report:
         rows: One for each picture.
         means: Over the pictures; for classes, of the areas of all pictures together.
         baseline: The same means of `round_room`, which never looks.
+        note: How was judged.
+        layout: Name of the folder's layout.
+        protocol: Name of the protocol.
     """
 
     task: str
@@ -68,13 +70,24 @@ class Report:
     rows: tuple[Row, ...]
     means: Mapping[str, float]
     baseline: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+    layout: str = ""
+    protocol: ProtocolName = "corrected"
 
     def facts(self) -> dict[str, Any]:
         """As plain values, for the model card."""
         return asdict(self)
 
 
-def evaluate(task: JudgedTask, folder: Path, *, model: str | Path, run: Path | None = None) -> Report:
+def evaluate(
+    task: JudgedTask,
+    folder: Path,
+    *,
+    model: str | Path,
+    run: Path | None = None,
+    protocol: ProtocolName = "corrected",
+    layout: str | None = None,
+) -> Report:
     """Judge a model on every picture of a folder that is labelled for a task.
 
     In the folder of worlds that a run was trained on, only those are judged by that it held out.
@@ -84,20 +97,29 @@ def evaluate(task: JudgedTask, folder: Path, *, model: str | Path, run: Path | N
         folder: As for `read_truths`.
         model: A name of the catalogue, a safetensors file, or a checkpoint or folder of a training run.
         run: Where the weights come from, when the model is a file of weights.
+        protocol: How it is judged: corrected, or as a paper does.
+        layout: How the folder lies; found out when left out.
 
     Raises:
-        PanoError: There is nothing to judge on, or no such model.
+        PanoError: There is nothing to judge on, no such model, or a protocol that does not judge this task.
     """
+    truths = read_truths(folder, task, worlds=_held_out(run or model, folder), layout=layout, alone=True)
+    first = next(truths, None)
+    if first is None:
+        raise PanoError(f"Expected panoramas labelled for {task}, got none; choose another task or folder: {folder}")
+    found = layout or find_layout(folder)[0].name
+    make = judge_of(protocol, task, found)
     opened = open_model(model)
     name = model if isinstance(model, str) else model.name
-    score = {"depth": _score_depth, "normals": _score_normals, "classes": _score_classes}[task]
-    rows, said, guessed = [], _Sums(), _Sums()
-    for truth in read_truths(folder, task, worlds=_held_out(run or model, folder)):
-        panorama = Panorama(truth.rgb)
-        prediction = predict_panorama(opened, panorama, tasks=_needed(task))
-        rows.append(Row(truth.name, score(prediction, truth, said)))
-        score(round_room(truth.rgb.shape[0]), truth, guessed)
-    return Report(task, Path(name).name, folder.name, tuple(rows), said.means(), guessed.means())
+    rows, said, guessed = [], make(), make()
+    for truth in map(said.prepare, chain([first], truths)):
+        prediction = predict_panorama(opened, Panorama(truth.rgb), tasks=needed(task))
+        rows.append(Row(truth.name, said.add(prediction, truth)))
+        guessed.add(round_room(truth.rgb.shape[0]), truth)
+    means, baseline = said.means(), guessed.means()
+    return Report(
+        task, Path(name).name, folder.name, tuple(rows), means, baseline, said.note, layout=found, protocol=protocol
+    )
 
 
 def open_model(model: str | Path) -> PanoramaModel:
@@ -122,99 +144,6 @@ def _held_out(run: str | Path, folder: Path) -> list[Path] | None:
     if _is_name(run) or path.suffix == ".safetensors":
         return None
     return held_out_worlds(folder, load_checkpoint(path, NAME)["config"])
-
-
-class _Sums:
-    """What the means are made of."""
-
-    def __init__(self) -> None:
-        self.scores: dict[str, list[float]] = {}
-        self.confusion: Confusion | None = None
-        self.far = Confusion(("near", "far"))
-
-    def add(self, scores: Mapping[str, float]) -> None:
-        for name, value in scores.items():
-            self.scores.setdefault(name, []).append(value)
-
-    def means(self) -> dict[str, float]:
-        if self.confusion is not None:
-            return _class_means(self.confusion, self.far)
-        return {name: float(np.mean(values)) for name, values in self.scores.items()}
-
-
-def _needed(task: JudgedTask) -> tuple[Task, ...]:
-    # The far mask is judged beside the classes and comes with the depth.
-    return (Task.CLASSES, Task.DEPTH) if task == "classes" else (Task(task),)
-
-
-def _score_depth(prediction: Prediction, truth: Truth, sums: _Sums) -> dict[str, float]:
-    said, true = _present(prediction.depth), _present(truth.depth)
-    aligned = depth_scores(said, true)
-    scores = {
-        "AbsRel": aligned.absrel,
-        "delta1": aligned.delta1,
-        "scale": aligned.scale,
-        "missing": aligned.missing,
-    }
-    if truth.is_metric:
-        metric = depth_scores(said, true, align=False)
-        scores |= {
-            "RMSE m": aligned.rmse,
-            "AbsRel metric": metric.absrel,
-            "delta1 metric": metric.delta1,
-            "RMSE m metric": metric.rmse,
-        }
-    sums.add(scores)
-    return scores
-
-
-def _score_normals(prediction: Prediction, truth: Truth, sums: _Sums) -> dict[str, float]:
-    judged = normal_scores(_present(prediction.normals), _present(truth.normals))
-    scores = {
-        "mean deg": judged.mean_deg,
-        "median deg": judged.median_deg,
-        "< 11.25 deg": judged.within_11,
-        "missing": judged.missing,
-    }
-    sums.add(scores)
-    return scores
-
-
-def _score_classes(prediction: Prediction, truth: Truth, sums: _Sums) -> dict[str, float]:
-    true = _present(truth.classes)
-    index = np.array([*(_index_of(name, truth.class_names) for name in prediction.class_names), -1])
-    said = index[_present(prediction.classes)]
-    picture = Confusion(truth.class_names)
-    picture.add(said, true)
-    sums.confusion = sums.confusion or Confusion(truth.class_names)
-    sums.confusion.areas += picture.areas
-    scores = {"mIoU": picture.mean_iou()}
-    if truth.far is not None and prediction.far is not None:
-        scores["far IoU"] = mask_iou(prediction.far, truth.far)
-        sums.far.add(prediction.far, truth.far)
-    return scores
-
-
-def _class_means(confusion: Confusion, far: Confusion) -> dict[str, float]:
-    """Of all pictures together: mIoU, IoU of what is far, then the groups that stand apart, then every class."""
-    ious = confusion.ious()
-    means = {"mIoU": confusion.mean_iou()}
-    if "far" in far.ious():
-        means["far IoU"] = far.ious()["far"]
-    members = [name for group in _GROUPS.values() for name in group]
-    groups = confusion.grouped(_GROUPS).ious() if set(members) <= set(confusion.names) else {}
-    apart = {name: groups[name] for name in (*_SHOWN_APART, *_GROUPS) if name in groups}
-    return means | apart | ious
-
-
-def _index_of(name: str, names: tuple[str, ...]) -> int:
-    return names.index(name) if name in names else -1
-
-
-def _present(array: NDArray[Any] | None) -> NDArray[Any]:
-    if array is None:
-        raise PanoError("Expected a model and labels for this task, got one without it; choose another task or model.")
-    return array
 
 
 def round_room(height: int) -> Prediction:
@@ -250,7 +179,7 @@ def report_table(report: Report) -> Table:
     columns = list(dict.fromkeys(name for row in report.rows for name in row.scores))
     table = Table(
         title=f"{report.task} of {report.model} on {report.folder}",
-        caption=_WANTED[report.task],
+        caption=report.note if report.protocol != "corrected" else f"{report.note} {_WANTED[report.task]}",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
