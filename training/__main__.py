@@ -231,11 +231,13 @@ def _print_published(task: str, layout: str, *, published: bool) -> None:
 def _evaluate_clicks(folder: Path, weights: Path | None, protocol: str, layout: str | None, *, published: bool) -> None:
     from training.click_evaluate import click_table, evaluate_clicks
     from training.click_methods import click_network, network_methods, untrained_methods
+    from training.datasets import has_label
     from training.instance_evaluate import evaluate_instances, instance_table
 
     if protocol not in ("corrected", "sap"):
         raise PanoError(f"Expected one of the protocols corrected, sap for clicks, got {protocol}.")
-    if protocol == "sap" or layout is not None or not any(folder.glob("*.instances.json")):
+    drawn = any(folder.glob("*.instances.json"))
+    if protocol == "sap" or layout is not None or (not drawn and has_label(folder, "instances")):
         methods, by_pixels = network_methods(click_network(weights)), protocol == "sap"
         with _progress_bar("Clicking") as update:
             judged = evaluate_instances(folder, methods, layout=layout, by_pixels=by_pixels, progress=update)

@@ -25,7 +25,7 @@ from core.panorama import Panorama
 from core.progress import Progress, silent
 from core.scene import Click
 from training.click_evaluate import DrawnObject, Method, judge_object
-from training.datasets import find_layout
+from training.datasets import Label, find_layout
 from training.metrics import mask_iou
 from training.truths import Truth
 
@@ -37,6 +37,7 @@ SMALLEST = 1e-4
 """Steradians of an object that is asked for, half a degree across; smaller ones are scraps of a mask."""
 SIZES = ("all", "small", "medium", "large")
 CLICKS = (1, 3)
+_WANTED: tuple[Label, ...] = ("instances",)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def evaluate_instances(
     iou = pixel_iou if by_pixels else mask_iou
     rows: list[InstanceRow] = []
     for done, entry in enumerate(labelled, start=1):
-        truth = found.read(entry, ("instances",))
+        truth = found.read(entry, _WANTED)
         rows += _judge(truth, methods, iou)
         progress(done, len(labelled))
     if not rows:

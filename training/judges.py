@@ -222,4 +222,5 @@ def present(array: NDArray[Any] | None) -> NDArray[Any]:
 def resized(truth: Truth, rgb: NDArray[np.uint8], pick: Callable[[NDArray[Any]], NDArray[Any]]) -> Truth:
     """A truth at another size: its picture as given, every map as `pick` takes it."""
     maps = {name: getattr(truth, name) for name in ("depth", "normals", "classes", "far", "instances", "valid")}
-    return replace(truth, rgb=rgb, **{name: value if value is None else pick(value) for name, value in maps.items()})
+    picked: dict[str, Any] = {name: value if value is None else pick(value) for name, value in maps.items()}
+    return replace(truth, rgb=rgb, **picked)

@@ -252,7 +252,8 @@ def _pick_cv2(values: NDArray[Any]) -> NDArray[Any]:
     height, width = values.shape[:2]
     rows = np.minimum((np.arange(HEIGHT) * (height / HEIGHT)).astype(np.int64), height - 1)
     columns = np.minimum((np.arange(WIDTH) * (width / WIDTH)).astype(np.int64), width - 1)
-    return values[rows][:, columns]
+    picked: NDArray[Any] = values[rows][:, columns]
+    return picked
 
 
 def _pick_pil(values: NDArray[Any]) -> NDArray[Any]:
@@ -260,4 +261,5 @@ def _pick_pil(values: NDArray[Any]) -> NDArray[Any]:
     height, width = values.shape[:2]
     rows = np.minimum(((np.arange(HEIGHT) + 0.5) * (height / HEIGHT)).astype(np.int64), height - 1)
     columns = np.minimum(((np.arange(WIDTH) + 0.5) * (width / WIDTH)).astype(np.int64), width - 1)
-    return values[rows][:, columns]
+    picked: NDArray[Any] = values[rows][:, columns]
+    return picked

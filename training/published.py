@@ -157,13 +157,14 @@ def published_table(task: str, layout: str) -> Table | None:
     columns = list(dict.fromkeys(name for row in rows for name in row.scores))
     table = Table(
         title=f"{task}: published figures, not measured here",
-        caption="By the papers' own protocols on their own sets; DAP's RMSE may be a mean absolute error.",
+        caption="By the papers' own protocols on their own sets; DAP's RMSE may be a mean absolute error. "
+        f"Source: {'; '.join(sorted({row.source for row in rows}))}.",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for name in ("set", "method", *columns, "published in"):
+    for name in ("set", "method", *columns, "paper"):
         table.add_column(name, justify="right" if name in columns else "left", overflow="fold")
     for row in rows:
         cells = [f"{row.scores[name]:.4g}" if name in row.scores else "" for name in columns]
-        table.add_row(row.benchmark, row.method, *cells, row.source)
+        table.add_row(row.benchmark, row.method, *cells, row.source.partition(",")[0])
     return table

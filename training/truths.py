@@ -54,13 +54,9 @@ class Truth:
 
 def has_truths(folder: Path, task: JudgedTask) -> bool:
     """True when a folder holds something that is labelled for a task."""
-    from training.datasets import LAYOUTS
+    from training.datasets import has_label
 
-    for layout in LAYOUTS:
-        entries = layout.find(folder)
-        if entries:
-            return any(task in entry.labels for entry in entries)
-    return False
+    return has_label(folder, task)
 
 
 def read_truths(

@@ -20,6 +20,7 @@ __all__ = [
     "Problem",
     "check_entries",
     "find_layout",
+    "has_label",
     "layout_named",
     "read_entries",
 ]
@@ -57,6 +58,15 @@ def find_layout(folder: Path, name: str | None = None) -> tuple[Layout, list[Ent
         known = ", ".join(layout.name for layout in LAYOUTS)
         raise PanoError(f"Expected a data set in one of the layouts {known}, got nothing of the kind: {folder}")
     raise PanoError(f"Expected {tried[0].tree}, got nothing of the kind; choose the set's folder: {folder}")
+
+
+def has_label(folder: Path, label: Label) -> bool:
+    """True when a folder lies in a known way and holds something with such a label."""
+    for layout in LAYOUTS:
+        entries = layout.find(folder)
+        if entries:
+            return any(label in entry.labels for entry in entries)
+    return False
 
 
 def layout_named(name: str) -> Layout:
