@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt
@@ -328,13 +328,17 @@ GESTURES: tuple[tuple[str, str, str], ...] = (
 
 
 def build_actions(
-    window: QMainWindow, handlers: Mapping[str, Callable[..., object]], recent: QMenu
+    window: QMainWindow,
+    handlers: Mapping[str, Callable[..., object]],
+    keys: Mapping[str, Sequence[str]],
+    recent: QMenu,
 ) -> tuple[dict[str, QAction], dict[str, QMenu]]:
     """Fill the window's menus and its tool bar.
 
     Args:
         window: Gets the menus, the tool bar and the actions.
         handlers: What each action does, by name; a checkable one is called with its new state.
+        keys: Shortcuts of each action, by name.
         recent: The menu behind the entry 'recent'.
 
     Returns:
@@ -353,8 +357,6 @@ def build_actions(
             menu.addSeparator()
         action = QAction(spec.text, window)
         action.setObjectName(spec.name)
-        action.setShortcuts([QKeySequence(key) for key in spec.keys])
-        action.setToolTip(f"{spec.tip} ({spec.keys[0]})" if spec.keys else spec.tip)
         action.setCheckable(spec.checkable)
         if spec.name == "recent":
             action.setMenu(recent)
@@ -366,6 +368,7 @@ def build_actions(
         if spec.toolbar:
             action.setIconText(spec.toolbar)
         actions[spec.name] = action
+    set_keys(actions, keys)
     show_icons(actions)
     for number, group in enumerate(TOOLBAR):
         if number:
@@ -375,6 +378,14 @@ def build_actions(
     bar.setIconSize(QSize(20, 20))
     window.addToolBar(bar)
     return actions, menus
+
+
+def set_keys(actions: Mapping[str, QAction], keys: Mapping[str, Sequence[str]]) -> None:
+    """Give actions these shortcuts, by their names; their tips tell the first one."""
+    for spec in ACTIONS:
+        action, own = actions[spec.name], keys[spec.name]
+        action.setShortcuts([QKeySequence(key) for key in own])
+        action.setToolTip(f"{spec.tip} ({own[0]})" if own else spec.tip)
 
 
 def show_icons(actions: Mapping[str, QAction]) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel
 from core.tone import MAX_EV
 from panoviewer.panels.exposure_panel import ExposurePanel, exposure_text
 from panoviewer.session import Session
+from panoviewer.shortcuts import Shortcuts
 
 STEP = 0.5
 KEYS = {"brighter": "E", "darker": "Shift+E"}
@@ -27,6 +28,7 @@ class Exposing(QObject):
         panel: ExposurePanel,
         status: QLabel,
         actions: Mapping[str, QAction],
+        shortcuts: Shortcuts,
         parent: QObject | None = None,
     ) -> None:
         """Connect them.
@@ -36,6 +38,7 @@ class Exposing(QObject):
             panel: Sets the exposure; hidden for pictures that have none.
             status: Tells it; hidden, too.
             actions: Those of `KEYS`, 'exposure', and 'eraser', whose key is lent.
+            shortcuts: The keys of the actions.
             parent: Its parent.
         """
         super().__init__(parent)
@@ -43,10 +46,11 @@ class Exposing(QObject):
         self._panel = panel
         self._status = status
         self._actions = actions
-        self._eraser_keys = actions["eraser"].shortcuts()
         self._ev = 0.0
         panel.exposure_changed.connect(self.set_exposure)
+        self._shortcuts = shortcuts
         session.opened.connect(self._begin)
+        shortcuts.changed.connect(self._lend_keys)
         self._begin()
 
     @property
@@ -71,17 +75,26 @@ class Exposing(QObject):
     def _begin(self) -> None:
         """Another panorama begins as models see it."""
         self._ev = 0.0
+        self._lend_keys()
         possible = self._is_possible()
-        for name, key in KEYS.items():
-            self._actions[name].setShortcut(QKeySequence(key if possible else ""))
-        eraser = self._actions["eraser"]
-        lent = [QKeySequence(key) for key in KEYS.values()]
-        eraser.setShortcuts([key for key in self._eraser_keys if not possible or key not in lent])
         for name in (*KEYS, "exposure"):
             self._actions[name].setEnabled(possible)
         self._panel.setVisible(possible)
         self._status.setVisible(possible)
         self._tell()
+
+    def _lend_keys(self) -> None:
+        """Where there is light to change, keys for it go before the eraser's, unless the user chose others."""
+        keys = self._shortcuts.keys()
+        possible = self._is_possible()
+        given = {key for name, own in keys.items() if name not in (*KEYS, "eraser") for key in own}
+        lent: set[str] = set()
+        for name, key in KEYS.items():
+            own = keys[name] or tuple({key} - given)
+            lent.update(own)
+            self._actions[name].setShortcuts([QKeySequence(key) for key in own] if possible else [])
+        eraser = [key for key in keys["eraser"] if not possible or key not in lent]
+        self._actions["eraser"].setShortcuts([QKeySequence(key) for key in eraser])
 
     def _is_possible(self) -> bool:
         panorama = self._session.document.panorama

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from core.io.images import Assume
 from core.panorama import Panorama
 from core.pyramid import Pyramid
-from panoviewer.actions import build_actions, show_icons
+from panoviewer.actions import build_actions, set_keys, show_icons
 from panoviewer.annotation_desk import AnnotationDesk
 from panoviewer.comparing import Comparing
 from panoviewer.comparing_segments import ComparingSegments
@@ -58,6 +58,7 @@ from panoviewer.settings import (
     TEXTURE_WIDTH,
     Settings,
 )
+from panoviewer.shortcuts import Shortcuts
 from panoviewer.stage import Stage
 from panoviewer.theme import icon
 from panoviewer.tools.navigate_tool import NavigateTool
@@ -121,7 +122,10 @@ class MainWindow(QMainWindow):
         self.measuring = Measuring(
             session, self.stage, self.pointing, set_marks=self.desk.display.set_marks, parent=self
         )
-        self.actions_by_name, menus = build_actions(self, self._handlers(), self.opening.recent)
+        self.shortcuts = Shortcuts(settings, self)
+        self.actions_by_name, menus = build_actions(self, self._handlers(), self.shortcuts.keys(), self.opening.recent)
+        # Before others hear of it, who may lend keys.
+        self.shortcuts.changed.connect(lambda: set_keys(self.actions_by_name, self.shortcuts.keys()))
         self._view_menu = menus["&View"]
         self.desk.attach(self.actions_by_name)
         self.layering = Layering(
@@ -158,6 +162,7 @@ class MainWindow(QMainWindow):
             panel=self.exposure_panel,
             status=self.exposure_text,
             actions=self.actions_by_name,
+            shortcuts=self.shortcuts,
             parent=self,
         )
         names = (
@@ -249,7 +254,7 @@ class MainWindow(QMainWindow):
             "previous": lambda: self.opening.step(-1),
             "next": lambda: self.opening.step(1),
             "export": self.exporting.show,
-            "settings": lambda: SettingsDialog(self.settings, self).open(),
+            "settings": lambda: SettingsDialog(self.settings, self.shortcuts, self).open(),
             "quit": self.close,
             "run": self.session.predict,
             "models": self.weights.show,
@@ -278,7 +283,7 @@ class MainWindow(QMainWindow):
             "full_screen": lambda on: self.showFullScreen() if on else self.showNormal(),
             **self.desk.handlers(),
             "measure": lambda _on: self._use_measure(),
-            "shortcuts": lambda: show_shortcuts(self),
+            "shortcuts": lambda: show_shortcuts(self, self.shortcuts.keys()),
             "about": lambda: show_about(self, self._opengl),
         }
 

@@ -53,6 +53,8 @@ GEOMETRY = Setting("window/geometry", b"")
 LAYOUT = Setting("window/layout", b"")
 RECENT: Setting[tuple[str, ...]] = Setting("files/recent", ())
 LAST_FOLDER = Setting("files/last_folder", "")
+SHORTCUTS = Setting("window/shortcuts", "")
+"""The keys that the user chose, as `panoviewer.shortcuts` writes them."""
 LICENCES: Setting[tuple[str, ...]] = Setting("models/licences", ())
 """Names of the models whose licence was accepted."""
 
@@ -72,6 +74,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     LAYOUT,
     RECENT,
     LAST_FOLDER,
+    SHORTCUTS,
     LICENCES,
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import groupby
 from operator import itemgetter
@@ -48,13 +48,19 @@ def show_about(parent: QWidget, opengl: OpenGL) -> None:
     box.open()
 
 
-def show_shortcuts(parent: QWidget) -> None:
-    """List all keys and gestures, beside each other; as large as the list is or as the screen allows."""
+def show_shortcuts(parent: QWidget, keys_of: Mapping[str, Sequence[str]]) -> None:
+    """List all keys and gestures, beside each other; as large as the list is or as the screen allows.
+
+    Args:
+        parent: Its parent.
+        keys_of: The keys of each action, by name.
+    """
     dialog = QDialog(parent)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowTitle("Keys and gestures")
     lines: list[Line] = []
-    keys = [(spec.menu.replace("&", ""), ", ".join(spec.keys), spec.tip) for spec in ACTIONS if spec.keys]
+    with_keys = [(spec, keys_of[spec.name]) for spec in ACTIONS if keys_of[spec.name]]
+    keys = [(spec.menu.replace("&", ""), ", ".join(own), spec.tip) for spec, own in with_keys]
     for group, gestures in groupby((*keys, *GESTURES), key=itemgetter(0)):
         lines += [(group, ""), *[(name, sentence) for _, name, sentence in gestures]]
     page = QWidget()

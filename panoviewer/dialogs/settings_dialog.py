@@ -1,4 +1,4 @@
-"""The settings that have a label, each as a row."""
+"""The settings that have a label, each as a row, and the keys of all actions."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QSpinBox,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from panoviewer.dialogs.keys_page import KeysPage
 from panoviewer.settings import SETTINGS, Setting, Settings
+from panoviewer.shortcuts import Shortcuts
 
 
 class SettingsDialog(QDialog):
     """Shows and stores every setting that has a label; most take effect with the next picture or window."""
 
-    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+    def __init__(self, settings: Settings, shortcuts: Shortcuts, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Settings")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._settings = settings
+        self._shortcuts = shortcuts
         self._values: dict[Setting[Any], Callable[[], object]] = {}
-        form = QFormLayout()
+        general = QWidget()
+        form = QFormLayout(general)
         for setting in SETTINGS:
             if setting.label:
                 editor, self._values[setting] = _editor(setting, settings[setting])
@@ -37,13 +42,20 @@ class SettingsDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self._store)
         buttons.rejected.connect(self.reject)
+        self._keys = KeysPage()
+        self._keys.checked.connect(buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled)
+        self._keys.set_keys(shortcuts.keys())
+        pages = QTabWidget()
+        pages.addTab(general, "General")
+        pages.addTab(self._keys, "Keys")
         layout = QVBoxLayout(self)
-        layout.addLayout(form)
+        layout.addWidget(pages)
         layout.addWidget(buttons)
 
     def _store(self) -> None:
         for setting, value in self._values.items():
             self._settings[setting] = value()
+        self._shortcuts.store(self._keys.keys())
         self.accept()
 
 

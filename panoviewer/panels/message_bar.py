@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
@@ -79,9 +80,11 @@ class HintStrip(QFrame):
         layout.setSpacing(10)
         layout.addWidget(QLabel("Drag to look around, wheel to zoom."))
         for sentence, action in steps:
-            button = QPushButton(f"{action.shortcut().toString()}  {action.iconText()}")
+            button = QPushButton()
             button.setObjectName("hint")
-            button.setToolTip(action.toolTip())
+            _name_after(button, action)
+            # Its key may be changed.
+            action.changed.connect(partial(_name_after, button, action))
             button.clicked.connect(action.trigger)
             layout.addWidget(button)
             layout.addWidget(QLabel(sentence))
@@ -94,6 +97,11 @@ class HintStrip(QFrame):
     def _dismiss(self) -> None:
         self.hide()
         self.dismissed.emit()
+
+
+def _name_after(button: QPushButton, action: QAction) -> None:
+    button.setText(f"{action.shortcut().toString()}  {action.iconText()}".strip())
+    button.setToolTip(action.toolTip())
 
 
 def _close_button() -> QToolButton:

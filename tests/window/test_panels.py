@@ -20,7 +20,7 @@ def test_the_list_of_keys_is_seen_whole(application, qtbot):
     parent = QWidget()
     qtbot.addWidget(parent)
     parent.show()
-    show_shortcuts(parent)
+    show_shortcuts(parent, {spec.name: spec.keys for spec in ACTIONS})
     dialog = parent.findChild(QDialog)
     qtbot.waitExposed(dialog)
     view = dialog.findChild(QScrollArea)

@@ -1,0 +1,144 @@
+"""Keys that the user chooses: in the dialog with real keys, in the window at once, in the file for the next time."""
+
+import json
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QKeySequence
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog, QDialogButtonBox, QLabel, QTableWidget, QTabWidget
+from window_samples import press
+
+from panoviewer.actions import ACTIONS
+from panoviewer.dialogs.keys_page import WRONG
+from panoviewer.settings import SHORTCUTS, Settings
+from panoviewer.shortcuts import Shortcuts, clashes, normal
+
+ROWS = {spec.name: row for row, spec in enumerate(ACTIONS)}
+
+
+@pytest.fixture
+def dialog(window, qtbot):
+    """The settings dialog of a window, opened by its key, with the page of keys in front."""
+    QTest.keyClick(window, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
+    found = window.findChild(QDialog)
+    found.findChild(QTabWidget).setCurrentIndex(1)
+    qtbot.waitExposed(found)
+    found.activateWindow()
+    return found
+
+
+def give(dialog, qtbot, name, key, modifiers=Qt.KeyboardModifier.NoModifier):
+    """Double click on the key of an action and press another one."""
+    table = dialog.findChild(QTableWidget)
+    item = table.item(ROWS[name], 1)
+    table.scrollToItem(item)
+    place = table.visualItemRect(item).center()
+    QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    QTest.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    qtbot.waitUntil(lambda: isinstance(QApplication.focusWidget(), type(table)) is False)
+    QTest.keyClick(QApplication.focusWidget(), key, modifiers)
+    wanted = normal(QKeySequence(modifiers | key if modifiers.value else key).toString())
+    qtbot.waitUntil(lambda: table.item(ROWS[name], 1).text() == wanted)
+
+
+def ok(dialog):
+    return dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
+
+
+def test_a_chosen_key_works_at_once_and_the_next_time(dialog, window, qtbot, settings, tmp_path):
+    give(dialog, qtbot, "grid", Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+    ok(dialog).click()
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    window.stage.erp.setFocus()
+    grid = window.actions_by_name["grid"]
+    assert "(Ctrl+B)" in grid.toolTip()
+    before = grid.isChecked()
+    press(window, Qt.Key.Key_G)
+    assert grid.isChecked() == before
+    QTest.keyClick(window, Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+    assert grid.isChecked() != before
+    settings._store.sync()
+    assert json.loads(settings[SHORTCUTS]) == {"grid": ["Ctrl+B"]}
+    assert Shortcuts(Settings(tmp_path / "settings.ini")).keys()["grid"] == ("Ctrl+B",)
+
+
+def test_a_key_that_is_taken_is_told_and_cannot_be_kept(dialog, window, qtbot, settings):
+    give(dialog, qtbot, "grid", Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+    told = [label.text() for label in dialog.findChildren(QLabel) if "Ctrl+E" in label.text()]
+    assert told == ["Ctrl+E is the key of “Grid”, too; take it from one of them."]
+    table = dialog.findChild(QTableWidget)
+    for name in ("grid", "export"):
+        assert table.item(ROWS[name], 1).foreground().color() == QColor(WRONG)
+    assert not ok(dialog).isEnabled()
+    give(dialog, qtbot, "export", Qt.Key.Key_F2)
+    assert ok(dialog).isEnabled()
+    ok(dialog).click()
+    assert window.shortcuts.keys()["grid"] == ("Ctrl+E",)
+    assert window.shortcuts.keys()["export"] == ("F2",)
+
+
+def test_keys_of_the_views_are_refused(dialog, qtbot):
+    give(dialog, qtbot, "grid", Qt.Key.Key_H)
+    assert not ok(dialog).isEnabled()
+
+
+def test_a_cancelled_dialog_changes_nothing(dialog, window, qtbot, settings):
+    give(dialog, qtbot, "grid", Qt.Key.Key_F3)
+    dialog.reject()
+    assert window.shortcuts.keys()["grid"] == ("G",)
+    assert settings[SHORTCUTS] == ""
+
+
+def test_standard_keys_come_back(settings, qtbot, application):
+    from panoviewer.dialogs.settings_dialog import SettingsDialog
+
+    shortcuts = Shortcuts(settings)
+    shortcuts.store(shortcuts.keys() | {"grid": ("F3",), "undo": ()})
+    dialog = SettingsDialog(settings, shortcuts)
+    qtbot.addWidget(dialog)
+    assert dialog._keys.keys()["undo"] == ()
+    dialog._keys.set_keys({spec.name: spec.keys for spec in ACTIONS})
+    ok(dialog).click()
+    assert settings[SHORTCUTS] == ""
+    assert shortcuts.keys()["undo"] == ("Ctrl+Z",)
+
+
+def test_the_search_finds_actions_and_keys(settings, qtbot, application):
+    from panoviewer.dialogs.settings_dialog import SettingsDialog
+
+    dialog = SettingsDialog(settings, Shortcuts(settings))
+    qtbot.addWidget(dialog)
+    table = dialog.findChild(QTableWidget)
+    dialog._keys._search.setText("ctrl+z")
+    assert not table.isRowHidden(ROWS["undo"])
+    assert table.isRowHidden(ROWS["grid"])
+    dialog._keys._search.setText("grid")
+    assert table.isRowHidden(ROWS["undo"])
+    assert not table.isRowHidden(ROWS["grid"])
+
+
+def test_the_table_of_actions_has_no_clashes(qapp):
+    assert clashes({spec.name: tuple(normal(key) for key in spec.keys) for spec in ACTIONS}) == {}
+
+
+def test_a_users_key_is_taken_from_the_action_that_has_it_in_the_table(settings):
+    settings[SHORTCUTS] = json.dumps({"sample": ["Ctrl+O"]})
+    keys = Shortcuts(settings).keys()
+    assert keys["sample"] == ("Ctrl+O",)
+    assert keys["open"] == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"grid": 3}', '{"grid": [3]}', '{"nothing": ["F9"]}', "[" * 5000, '{"grid": [""]}']
+)
+def test_nonsense_in_the_file_leaves_the_keys_alone(settings, text):
+    settings[SHORTCUTS] = text
+    assert Shortcuts(settings).keys() == {spec.name: tuple(normal(key) for key in spec.keys) for spec in ACTIONS}
+
+
+def test_the_light_of_a_bright_picture_takes_its_keys_from_the_eraser_alone(window, settings):
+    window.shortcuts.store(window.shortcuts.keys() | {"eraser": ("F4",), "brighter": ("F5",)})
+    assert [key.toString() for key in window.actions_by_name["eraser"].shortcuts()] == ["F4"]
+    assert window.actions_by_name["brighter"].shortcuts() == []
