@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QDialogButtonBox, QLabel, QTableWidget, QTabWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QKeySequenceEdit, QLabel, QTableWidget, QTabWidget
 from window_samples import press
 
 from panoviewer.actions import ACTIONS
@@ -23,23 +23,25 @@ def dialog(window, qtbot):
     QTest.keyClick(window, Qt.Key.Key_Comma, Qt.KeyboardModifier.ControlModifier)
     found = window.findChild(QDialog)
     found.findChild(QTabWidget).setCurrentIndex(1)
-    qtbot.waitExposed(found)
-    found.activateWindow()
+    with qtbot.waitExposed(found):
+        found.activateWindow()
     return found
 
 
 def give(dialog, qtbot, name, key, modifiers=Qt.KeyboardModifier.NoModifier):
-    """Double click on the key of an action and press another one."""
+    """Go to the key of an action, begin to edit, and press another one."""
     table = dialog.findChild(QTableWidget)
     item = table.item(ROWS[name], 1)
     table.scrollToItem(item)
-    place = table.visualItemRect(item).center()
-    QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    QTest.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    qtbot.waitUntil(lambda: isinstance(QApplication.focusWidget(), type(table)) is False)
-    QTest.keyClick(QApplication.focusWidget(), key, modifiers)
+    QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=table.visualItemRect(item).center())
+    QTest.keyClick(table, Qt.Key.Key_F2)
+    qtbot.waitUntil(lambda: table.findChild(QKeySequenceEdit) is not None)
+    QTest.keyClick(table.findChild(QKeySequenceEdit), key, modifiers)
     wanted = normal(QKeySequence(modifiers | key if modifiers.value else key).toString())
     qtbot.waitUntil(lambda: table.item(ROWS[name], 1).text() == wanted)
+    # The editor goes when another line is clicked.
+    table.setCurrentCell(-1, -1)
+    qtbot.waitUntil(lambda: table.findChild(QKeySequenceEdit) is None)
 
 
 def ok(dialog):
