@@ -15,8 +15,7 @@ from core.cloud import CloudOptions, PointCloud, cloud_from_prediction
 from core.errors import ExportError, PanoError
 from core.export import export
 from core.export.geometry import build, find_geometry
-from core.io.header import read_header
-from core.io.images import Assume, read_panorama, read_preview
+from core.io.images import Assume, read_panorama
 from core.known_scale import KnownScale
 from core.mesh import DEFAULT_MESH, Mesh, MeshOptions
 from core.models import load_model, load_segmenter
@@ -29,7 +28,7 @@ from core.pyramid import Pyramid
 from core.segment.features import FeatureStore
 from core.segment.network import ClickNetwork
 from panoviewer.document import Document
-from panoviewer.jobs import Jobs, Lane
+from panoviewer.jobs import Job, Jobs, Lane
 from panoviewer.settings import DEVICE, MODEL, POINTS_SHOWN, Settings
 from panoviewer.summary import Summary, summarize
 from panoviewer.views.cloud_buffer import CloudBuffer, pack_cloud
@@ -40,10 +39,6 @@ SOFTWARE_POINTS = 200_000
 
 MAX_FIRST_POINTS = 36_000_000
 """A photograph of 8192 x 4096 pixels keeps them all; a larger one begins with every second or third."""
-
-SLOW_PIXELS = 12_000_000
-"""Photographs of fewer pixels are open as soon as their preview would be."""
-PREVIEW_WIDTH = 2048
 
 UNSEEN = (21, 23, 27)
 
@@ -84,6 +79,7 @@ class Session(QObject):
     cloud_built = Signal(object)
     exported = Signal(object)
     failed = Signal(str)
+    _seen = Signal(int, object, object)
 
     def __init__(
         self,
@@ -129,6 +125,10 @@ class Session(QObject):
         self._cloud_wanted = False
         self._cloud_of: Prediction | None = None
         self._previewing = False
+        self._opening: Job | None = None
+        self._openings = 0
+        self._seen.connect(self._take_preview)
+        self.jobs.changed.connect(self._notice_cancel)
         self._waiting: list[Callable[[], object]] = []
         self.document.options_changed.connect(self._build_cloud)
 
@@ -152,21 +152,17 @@ class Session(QObject):
 
         Of a large one a preview is told first; what is asked for meanwhile is put off until it is open.
         """
+        number = self._openings = self._openings + 1
+
+        def tell(small: Panorama) -> None:
+            self._seen.emit(number, small, Pyramid.of(_shown(small.rgb, small.valid)))
 
         def read(progress: Progress) -> tuple[Panorama, Pyramid]:
-            panorama = read_panorama(path, assume=assume, progress=progress)
+            panorama = read_panorama(path, assume=assume, progress=progress, first=tell)
             return panorama, Pyramid.of(_shown(panorama.rgb, panorama.valid))
 
         self._end_preview()
-        self.jobs.run(
-            f"Previewing {path.name}",
-            lambda _progress: _preview(path, assume),
-            done=self._take_preview,
-            failed=lambda _error: None,
-            key="preview",
-            visible=False,
-        )
-        self.jobs.run(
+        self._opening = self.jobs.run(
             f"Opening {path.name}",
             read,
             done=lambda result: self.show(*result),
@@ -184,7 +180,7 @@ class Session(QObject):
         """Put a panorama that has been read in place of the current one."""
         self.leaving.emit()
         self.jobs.cancel("predict")
-        self.jobs.cancel("preview")
+        self._opening = None
         waiting, self._waiting, self._previewing = self._waiting, [], False
         self.pyramid = pyramid
         self.composer = self.buffer = self._estimated = self.previous = None
@@ -299,17 +295,22 @@ class Session(QObject):
         self.jobs.close()
         self._models.clear()
 
-    def _take_preview(self, preview: tuple[Panorama, Pyramid] | None) -> None:
-        if preview is not None:
+    def _take_preview(self, number: int, panorama: Panorama, pyramid: Pyramid) -> None:
+        # By now it may have been given up, or another one may be on its way.
+        if number == self._openings and self._opening is not None and self.jobs.runs(self._opening):
             self._previewing = True
-            self.previewed.emit(*preview)
+            self.previewed.emit(panorama, pyramid)
+
+    def _notice_cancel(self) -> None:
+        """Nothing is heard of work that the user has stopped."""
+        if self._previewing and self._opening is not None and self._opening.cancelled:
+            self._end_preview()
 
     def _take_exposed(self, pyramid: Pyramid) -> None:
         self.pyramid = pyramid
         self.exposed.emit(pyramid)
 
     def _end_preview(self) -> None:
-        self.jobs.cancel("preview")
         self._waiting.clear()
         if self._previewing:
             self._previewing = False
@@ -358,15 +359,6 @@ class Session(QObject):
         cloud, self.buffer = result
         self.document.set_cloud(cloud)
         self.cloud_built.emit(self.buffer)
-
-
-def _preview(path: Path, assume: Assume | None) -> tuple[Panorama, Pyramid] | None:
-    """A small version of a picture that takes long to read, where one is to be had sooner; otherwise None."""
-    header = read_header(path)
-    if header.width * header.height < SLOW_PIXELS or header.format != "JPEG" or header.is_progressive:
-        return None
-    panorama = read_preview(path, PREVIEW_WIDTH, assume=assume)
-    return panorama, Pyramid.of(_shown(panorama.rgb, panorama.valid))
 
 
 def _shown(rgb: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
+from core.geometry.compiled import compiled, frozen
 from core.tone import srgb_table
 
 LEVELS = 1 << 16
@@ -52,7 +53,7 @@ def decode(data: bytes, height: int, width: int) -> NDArray[Any]:
         width: Columns of the same.
 
     Returns:
-        (height, width, 1, 3 or 4) uint16 or float32: grey, RGB or RGBA.
+        (height, width, 1, 3 or 4) uint16 or float32: grey, BGR or BGRA, as OpenCV has it.
 
     Raises:
         DeepError: It is damaged or incomplete.
@@ -71,8 +72,15 @@ def decode(data: bytes, height: int, width: int) -> NDArray[Any]:
         return pixels[..., None]
     if pixels.shape[2] not in (3, 4):
         raise DeepError("its pixels are neither grey nor RGB")
-    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    return np.asarray(cv2.cvtColor(pixels, code, dst=pixels))
+    return np.asarray(pixels)
+
+
+def reduced(pixels: NDArray[Any], width: int) -> NDArray[Any]:
+    """Means over squares of pixels, so many that about `width` columns are left; (h, w, channels) of the same type."""
+    step = max(1, pixels.shape[1] // width)
+    size = max(1, pixels.shape[1] // step), max(1, pixels.shape[0] // step)
+    smaller = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(smaller, pixels.dtype).reshape(size[1], size[0], pixels.shape[2])
 
 
 def linear_light(pixels: NDArray[Any], profile: Profile | None, *, is_premultiplied: bool) -> NDArray[np.float32]:
@@ -88,21 +96,47 @@ def linear_light(pixels: NDArray[Any], profile: Profile | None, *, is_premultipl
     """
     height, width, channels = pixels.shape
     light = np.empty((height, width, 3), np.float32)
+    has_alpha = channels == 4 and not is_premultiplied
+    if pixels.dtype == np.uint16:
+        curves, matrix = (srgb_table(LEVELS)[None], None) if profile is None else profile.parts
+        _light_of_levels(
+            frozen(pixels),
+            frozen(curves),
+            frozen(np.eye(3, dtype=np.float32) if matrix is None else matrix),
+            (has_alpha, matrix is not None),
+            light,
+        )
+        return light
     for stored, row in zip(pixels, light, strict=True):
-        colours = stored[:, :3]
-        if channels == 4 and not is_premultiplied:
-            if colours.dtype == np.uint16:
-                product = colours.astype(np.uint64) * stored[:, 3:]
-                colours = ((product + LEVELS // 2 - 1) // (LEVELS - 1)).astype(np.uint16)
-            else:
-                colours = colours * stored[:, 3:]
-        if colours.dtype == np.float32:
-            row[:] = np.nan_to_num(colours, nan=0.0, posinf=3e38, neginf=0.0)
-        elif profile is None:
-            row[:] = srgb_table(LEVELS)[colours]
-        else:
-            row[:] = profile.linear(colours)
+        colours = stored[:, 2::-1] if channels > 1 else stored
+        if has_alpha:
+            colours = colours * stored[:, 3:]
+        row[:] = np.nan_to_num(colours, nan=0.0, posinf=3e38, neginf=0.0)
     return light
+
+
+@compiled
+def _light_of_levels(
+    pixels: NDArray[np.uint16],
+    curves: NDArray[np.float32],
+    matrix: NDArray[np.float32],
+    choices: tuple[bool, bool],
+    light: NDArray[np.float32],
+) -> None:
+    """The loop behind `linear_light`: over black where transparent, through the curves, through the matrix."""
+    has_alpha, has_matrix = choices
+    last_curve, last_colour = curves.shape[0] - 1, min(pixels.shape[2], 3) - 1
+    for i in range(pixels.shape[0]):
+        for j in range(pixels.shape[1]):
+            for c in range(3):
+                level = int(pixels[i, j, max(last_colour - c, 0)])
+                if has_alpha:
+                    level = (level * int(pixels[i, j, 3]) + 32767) // 65535
+                light[i, j, c] = curves[min(c, last_curve), level]
+            if has_matrix:
+                red, green, blue = light[i, j, 0], light[i, j, 1], light[i, j, 2]
+                for c in range(3):
+                    light[i, j, c] = matrix[c, 0] * red + matrix[c, 1] * green + matrix[c, 2] * blue
 
 
 class Profile:
@@ -143,6 +177,11 @@ class Profile:
             if np.abs(moved).max() > _INVISIBLE:
                 return profile
         return None
+
+    @property
+    def parts(self) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """(channels, 65536) linear light of each level, and the (3, 3) matrix to linear sRGB; None for grey."""
+        return self._curves, self._matrix
 
     def linear(self, colours: NDArray[np.uint16]) -> NDArray[np.float32]:
         """(..., 3) linear sRGB of (..., 1 or 3) levels."""

@@ -12,7 +12,7 @@ import contextlib
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -152,8 +152,21 @@ def read_exr_header(stream: BinaryIO) -> ExrHeader:
     raise UnknownPixels(f"it has no channels R, G, B or Y of floats, but {known or 'none'}; write those")
 
 
-def read_exr(path: Path, header: ExrHeader, progress: Progress) -> NDArray[np.float32]:
+def read_exr(
+    path: Path,
+    header: ExrHeader,
+    progress: Progress,
+    first: Callable[[NDArray[np.float32]], None] | None = None,
+    first_width: int = 2048,
+) -> NDArray[np.float32]:
     """(data.height, data.width, 3) linear sRGB. What is no number is 0, what is infinite is the largest half.
+
+    Args:
+        path: The file.
+        header: What it says.
+        progress: Called with the rows that are read.
+        first: Told of every n-th pixel before the others are there.
+        first_width: About so many columns.
 
     Raises:
         ExrError: The pixels are damaged, incomplete or too many.
@@ -162,6 +175,8 @@ def read_exr(path: Path, header: ExrHeader, progress: Progress) -> NDArray[np.fl
     limit = 2 * header.stored_bytes + height * width * 8 + BASE_BYTES
     command = [sys.executable, "-P", str(Path(__file__).with_name("exr_process.py"))]
     command += [str(path.resolve()), str(header.part), str(limit)]
+    step = max(1, width // first_width) if first is not None else 0
+    command.append(str(step))
     command += header.channels if count == 3 else header.channels * 3
     radiance = np.empty((height, width, 3), np.float32)
     matrix = None if header.chromaticities is None or count == 1 else rgb_from_chromaticities(header.chromaticities)
@@ -169,21 +184,33 @@ def read_exr(path: Path, header: ExrHeader, progress: Progress) -> NDArray[np.fl
     progress(0, height)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
+        if first is not None:
+            small = np.empty((-(-height // step), -(-width // step), 3), np.float32)
+            _receive(process, small, matrix)
+            first(small)
         for top in range(0, height, rows):
             progress(top, height)
-            part = radiance[top : top + rows]
-            if not _fill(cast(IO[bytes], process.stdout), part):
-                _, message = process.communicate()
-                raise ExrError(message.decode("utf-8", "replace").strip()[-80:] or "its pixels are damaged")
-            if not np.isfinite(part).all():
-                np.nan_to_num(part, copy=False, nan=0.0, posinf=_LARGEST_HALF, neginf=0.0)
-            if matrix is not None:
-                part[:] = part @ matrix.T
+            _receive(process, radiance[top : top + rows], matrix)
     finally:
         process.kill()
         process.communicate()
     progress(height, height)
     return radiance
+
+
+def _receive(process: subprocess.Popen[bytes], part: NDArray[np.float32], matrix: NDArray[np.float32] | None) -> None:
+    """The next pixels of the reading process.
+
+    Raises:
+        ExrError: There are none.
+    """
+    if not _fill(cast(IO[bytes], process.stdout), part):
+        _, message = process.communicate()
+        raise ExrError(message.decode("utf-8", "replace").strip()[-80:] or "its pixels are damaged")
+    if not np.isfinite(part).all():
+        np.nan_to_num(part, copy=False, nan=0.0, posinf=_LARGEST_HALF, neginf=0.0)
+    if matrix is not None:
+        part[:] = part @ matrix.T
 
 
 def _fill(pipe: IO[bytes], part: NDArray[np.float32]) -> bool:

@@ -1,8 +1,9 @@
 """Run by `core.io.exr` as a program: writes channels of an OpenEXR file to standard output as float32, pixel by pixel.
 
-    exr_process.py FILE PART LIMIT CHANNEL...
+    exr_process.py FILE PART LIMIT STEP CHANNEL...
 
-LIMIT is the most address space in bytes beside that of the libraries. It imports nothing of this project, so that it
+LIMIT is the most address space in bytes beside that of the libraries. Where STEP is not 0, every so many pixels of
+every so many rows come before all of them. It imports nothing of this project, so that it
 begins fast.
 """
 
@@ -16,7 +17,7 @@ BLOCK = 1 << 18
 MOST_THREADS = 4
 
 
-def main(file: str, part: str, limit: str, *names: str) -> int:
+def main(file: str, part: str, limit: str, step: str, *names: str) -> int:
     """The named channels of each pixel, row by row; 1 and a few words on standard error where that fails."""
     output = os.fdopen(os.dup(1), "wb")
     # The library talks on both streams, about nothing that a user could use.
@@ -33,6 +34,10 @@ def main(file: str, part: str, limit: str, *names: str) -> int:
         threads = min(MOST_THREADS, os.cpu_count() or 1)
         channels = OpenEXR.File(file, separate_channels=True, num_threads=threads).channels(int(part))
         planes = [channels[name].pixels for name in names]
+        if step != "0":
+            small = [plane[:: int(step), :: int(step)] for plane in planes]
+            output.write(np.stack(small, axis=-1, dtype=np.float32).data)
+            output.flush()
         rows = max(1, BLOCK // planes[0].shape[1])
         for top in range(0, len(planes[0]), rows):
             pixels = np.stack([plane[top : top + rows] for plane in planes], axis=-1, dtype=np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import struct
@@ -30,8 +31,8 @@ from core.errors import UnsupportedImage
 from core.io.deep import UnknownPixels
 from core.io.gpano import GPano, parse_gpano, read_gpano
 from core.io.icc import srgb_transform
-from core.io.light import Light, open_deep_png, open_deep_tiff, open_exr, open_hdr
-from core.progress import Cancelled, Progress
+from core.io.light import First, Light, open_deep_png, open_deep_tiff, open_exr, open_hdr
+from core.progress import Cancelled, Progress, silent
 
 MODES = frozenset({"1", "L", "P", "LA", "PA", "RGB", "RGBX", "RGBA", "CMYK", "YCbCr"})
 """Pillow's names of the pixel formats with 8 bits per channel that can be turned into sRGB."""
@@ -140,6 +141,27 @@ def read_header(path: str | os.PathLike[str]) -> ImageHeader:
         return picture.header
 
 
+class WatchedFile(io.BufferedReader):
+    """A file that tells how far it was read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._progress: Progress = silent
+        self._size = path.stat().st_size
+        self._farthest = 0
+
+    def watch(self, progress: Progress) -> None:
+        """From here on report after every read to what may raise `Cancelled`."""
+        self._progress, self._farthest = progress, 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file."""
+        data = super().read(size)
+        self._farthest = max(self._farthest, self.tell())
+        self._progress(self._farthest, self._size)
+        return data
+
+
 class OpenPicture:
     """A picture file that is open and not decoded yet.
 
@@ -154,10 +176,12 @@ class OpenPicture:
         *,
         image: ImageFile.ImageFile | None = None,
         light: Light | None = None,
+        stream: WatchedFile | None = None,
         offset: int = 0,
     ) -> None:
         self.header = header
         self.data_offset = offset
+        self._stream = stream
         self._image = image
         self._light = light
 
@@ -168,8 +192,12 @@ class OpenPicture:
             raise ValueError("a deep picture has light, no image")
         return self._image
 
-    def light(self, progress: Progress) -> NDArray[np.float32]:
+    def light(self, progress: Progress, first: First | None = None) -> NDArray[np.float32]:
         """(h, w, 3) linear sRGB of a deep picture, as it is stored: its orientation is still to be applied.
+
+        Args:
+            progress: Called with what is done.
+            first: Told of a smaller picture as soon as there is one.
 
         Raises:
             UnsupportedImage: The file is damaged, incomplete, or memory is short.
@@ -177,15 +205,21 @@ class OpenPicture:
         if self._light is None:
             raise ValueError("a picture of 8 bits has an image, no light")
         with _sentences(self.header.path):
-            return self._light.read(progress)
+            return self._light.read(progress, first)
 
-    def load(self) -> None:
+    def load(self, progress: Progress = silent) -> None:
         """Decode the pixels into `image`.
+
+        Args:
+            progress: Called with the bytes that are read, where the format is read bit by bit.
 
         Raises:
             UnsupportedImage: The file is damaged, incomplete, or memory is short.
         """
         with _sentences(self.header.path):
+            progress(0, 1)
+            if self._stream is not None:
+                self._stream.watch(progress)
             self.image.load()
 
 
@@ -203,7 +237,7 @@ def open_picture(path: str | os.PathLike[str]) -> Iterator[OpenPicture]:
     with contextlib.ExitStack() as stack:
         with _sentences(file):
             _check_is_file(file)
-            stream = stack.enter_context(file.open("rb"))
+            stream = stack.enter_context(WatchedFile(file))
             name = _format(stream, file)
             picture = _open_light(stream, name, file) or _open_image(stack, stream, name, file)
         yield picture
@@ -224,7 +258,7 @@ def _open_light(stream: BinaryIO, name: str, file: Path) -> OpenPicture | None:
     return OpenPicture(_light_header(light, name, file, light.gpano or read_gpano(stream)), light=light)
 
 
-def _open_image(stack: contextlib.ExitStack, stream: BinaryIO, name: str, file: Path) -> OpenPicture:
+def _open_image(stack: contextlib.ExitStack, stream: WatchedFile, name: str, file: Path) -> OpenPicture:
     """A picture that Pillow opens; the stack closes it."""
     gpano = read_gpano(stream)
     stream.seek(0)
@@ -238,7 +272,7 @@ def _open_image(stack: contextlib.ExitStack, stream: BinaryIO, name: str, file: 
             return OpenPicture(_light_header(light, name, file, gpano), light=light)
     if image.mode not in MODES:
         raise UnsupportedImage(f"Expected colours in RGB, grey or CMYK, got {image.mode}; save it as RGB: {file}")
-    return OpenPicture(_header(image, name, file, gpano), image=image, offset=offset)
+    return OpenPicture(_header(image, name, file, gpano), image=image, stream=stream, offset=offset)
 
 
 def _plugin(name: str, file: Path) -> type[ImageFile.ImageFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import cv2
@@ -15,20 +16,25 @@ from core.geometry.warp import resize_erp
 from core.io.cube_files import CubeFiles
 from core.io.header import ImageHeader, OpenPicture, colour_pixels, open_picture, read_header
 from core.io.icc import srgb_transform
+from core.io.light import FIRST_WIDTH
 from core.io.memory import default_memory_budget, format_bytes
 from core.io.placement import Assume, Placement, Source, place
 from core.panorama import Panorama
 from core.progress import Progress, silent, stage
 from core.tone import DEVELOPED, exposure_of
 
-__all__ = ["Assume", "ImageHeader", "read_header", "read_panorama", "read_picture", "read_preview"]
+__all__ = ["FIRST_WIDTH", "Assume", "ImageHeader", "read_header", "read_panorama", "read_picture", "read_preview"]
 
 Pixels = NDArray[np.uint8]
 Light = NDArray[np.float32]
 Value = TypeVar("Value", bound=np.generic)
 
+SLOW_PIXELS = 12_000_000
+"""A JPEG of fewer is decoded as soon as a smaller picture of it would be."""
 MOST_CV2_PIXELS = 1 << 30
 """OpenCV decodes no larger picture; Pillow does."""
+_LOADED = 0.8
+"""Share of the work on a picture of 8 bits after which its pixels are there and become sRGB."""
 _STRIP_ROWS = 64
 _RESAMPLED_BYTES = 6
 """Per pixel of a picture that is resampled: columns first, then rows."""
@@ -46,6 +52,7 @@ def read_panorama(
     assume: Assume | None = None,
     memory_budget: int | None = None,
     progress: Progress = silent,
+    first: Callable[[Panorama], None] | None = None,
 ) -> Panorama:
     """A picture file as a panorama on the full sphere, in sRGB and upright.
 
@@ -58,6 +65,9 @@ def read_panorama(
         assume: What a picture that is not 2:1 and says nothing is; see `core.io.placement.place`.
         memory_budget: Bytes that opening may take at its peak; by default a share of what the machine has free.
         progress: Called with the rows that are decoded.
+        first: Told of the panorama at most `FIRST_WIDTH` wide, once, where that is there well before the whole: of a
+            large JPEG, which is decoded at an eighth, a quarter or half of its size, and of a picture of more than 8
+            bits, before all of it is light. What becomes of the file then is not known yet.
 
     Raises:
         NotAFullSphere: The picture is not 2:1, does not say where it lies, and nothing is assumed.
@@ -67,8 +77,22 @@ def read_panorama(
         header = picture.header
         placement = place(header, assume)
         _check_budget(header, placement, header.needed_bytes, memory_budget)
-        rgb = _pixels(picture, placement, progress)
+        small = placement.scaled_to(FIRST_WIDTH)
+        if first is None or small is placement or placement.source is not None:
+            rgb = _pixels(picture, placement, progress)
+        elif header.is_deep:
+            rgb = _decode_light(picture, progress, lambda light: first(_panorama(light, header, small)))
+        else:
+            if _is_soon_reduced(header):
+                first(read_preview(path, FIRST_WIDTH, assume=assume, memory_budget=memory_budget))
+            rgb = _pixels(picture, placement, progress)
     return _panorama(rgb, header, placement)
+
+
+def _is_soon_reduced(header: ImageHeader) -> bool:
+    """Whether a smaller picture can be had well before the whole."""
+    is_large = header.width * header.height >= SLOW_PIXELS
+    return is_large and header.format == "JPEG" and not header.is_progressive
 
 
 def read_picture(path: str | os.PathLike[str], *, progress: Progress = silent) -> Pixels:
@@ -181,7 +205,8 @@ def _decode(picture: OpenPicture, progress: Progress) -> Pixels:
     is_plain = header.mode in ("RGB", "L") and header.icc_profile is None and header.orientation == 1
     if header.format == "JPEG" and is_plain and not is_reduced and header.height * header.width <= MOST_CV2_PIXELS:
         return _decode_plain_jpeg(picture, progress)
-    picture.load()
+    picture.load(stage(progress, 0, _LOADED))
+    progress = stage(progress, _LOADED, 1)
     height, width = image.size[::-1] if header.orientation < 5 else image.size
     rgb = np.empty((height, width, 3), np.uint8)
     stored = _as_stored(rgb, header.orientation)
@@ -229,10 +254,15 @@ def _decode_plain_jpeg(picture: OpenPicture, progress: Progress) -> Pixels:
     return rgb
 
 
-def _decode_light(picture: OpenPicture, progress: Progress) -> Light:
-    """(H, W, 3) linear sRGB, upright."""
-    stored = picture.light(progress)
+def _decode_light(picture: OpenPicture, progress: Progress, first: Callable[[Light], None] | None = None) -> Light:
+    """(H, W, 3) linear sRGB, upright; `first` is told of a smaller one, upright, too."""
     orientation = picture.header.orientation
+    tell = None if first is None else lambda light: first(_upright(light, orientation))
+    return _upright(picture.light(progress, tell), orientation)
+
+
+def _upright(stored: Light, orientation: int) -> Light:
+    """(H, W, 3) as it is shown."""
     if orientation == 1:
         return stored
     height, width = stored.shape[:2]

@@ -13,12 +13,18 @@ from PIL import ImageFile
 
 from core.io import deep, exr, radiance_hdr
 from core.io.gpano import GPano, gpano_of_part, parse_gpano
-from core.progress import Progress, silent
+from core.progress import Progress
 
 MOST_PIXELS = 1 << 30
 """OpenCV decodes no larger picture."""
 LIGHT_BYTES = 15
 """Per pixel: three floats of light and the three bytes that are shown."""
+
+FIRST_WIDTH = 2048
+"""Columns of what is seen first, about."""
+
+First = Callable[[NDArray[np.float32]], None]
+"""Told once, as soon as the pixels are there and before all of them are light: (h, w, 3) of a smaller picture."""
 
 _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANES, _EXTRA, _FORMAT, _ICC = 258, 262, 274, 277, 284, 338, 339, 34675
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
@@ -36,7 +42,7 @@ class Light:
         height, width: As stored, before its orientation is applied.
         is_measured: Its values are light of any brightness, not a developed picture.
         needed_bytes: Memory at the peak of reading and developing it.
-        read: The pixels, (height, width, 3) linear sRGB.
+        read: The pixels, (height, width, 3) linear sRGB; where there is a second argument, it is told of them first.
         orientation: EXIF orientation that has still to be applied.
         gpano: What it says about the sphere; None when that stands where other pictures have it.
         icc_profile: Its colour profile when that changes colours.
@@ -47,7 +53,7 @@ class Light:
     width: int
     is_measured: bool
     needed_bytes: int
-    read: Callable[[Progress], NDArray[np.float32]]
+    read: Callable[[Progress, First | None], NDArray[np.float32]]
     orientation: int = 1
     gpano: GPano | None = None
     icc_profile: bytes | None = None
@@ -63,13 +69,20 @@ def open_hdr(stream: BinaryIO, file_bytes: int) -> Light:
     pixels = header.height * header.width
     # Turned upright in a second array where its scan lines run another way than ours.
     per_pixel = LIGHT_BYTES + (12 if header.is_turned or header.flips_rows or header.flips_columns else 0)
+
+    def read(progress: Progress, first: First | None = None) -> NDArray[np.float32]:
+        light = radiance_hdr.read_hdr(stream, header, progress)
+        if first is not None:
+            first(deep.reduced(light, FIRST_WIDTH))
+        return light
+
     return Light(
         mode="XYZE" if header.is_xyz else "RGBE",
         height=header.height,
         width=header.width,
         is_measured=True,
         needed_bytes=pixels * per_pixel + file_bytes,
-        read=lambda progress: radiance_hdr.read_hdr(stream, header, progress),
+        read=read,
     )
 
 
@@ -95,12 +108,13 @@ def open_exr(stream: BinaryIO, path: Path) -> Light:
             at=(top - display.top, left - display.left),
         )
 
-    def read(progress: Progress) -> NDArray[np.float32]:
-        light = exr.read_exr(path, header, progress)
+    is_cut = (bottom - top, right - left) != (data.height, data.width)
+
+    def read(progress: Progress, first: First | None = None) -> NDArray[np.float32]:
+        light = exr.read_exr(path, header, progress, None if is_cut else first, FIRST_WIDTH)
         seen = light[top - data.top : bottom - data.top, left - data.left : right - data.left]
         return np.ascontiguousarray(seen)
 
-    is_cut = (bottom - top, right - left) != (data.height, data.width)
     return Light(
         mode=header.mode,
         height=bottom - top,
@@ -191,13 +205,15 @@ def _deep(
             f"it has {width} x {height} pixels, and up to {MOST_PIXELS:,} can be read at this depth"
         )
 
-    def read(progress: Progress = silent) -> NDArray[np.float32]:
+    def read(progress: Progress, first: First | None = None) -> NDArray[np.float32]:
         progress(0, 2)
         stream.seek(0)
         pixels = deep.decode(stream.read(), height, width)
         if is_negative:
             pixels = (np.uint16(deep.LEVELS - 1) if pixels.dtype == np.uint16 else np.float32(1)) - pixels
         progress(1, 2)
+        if first is not None:
+            first(deep.linear_light(deep.reduced(pixels, FIRST_WIDTH), profile, is_premultiplied=is_premultiplied))
         light = deep.linear_light(pixels, profile, is_premultiplied=is_premultiplied)
         progress(2, 2)
         return light

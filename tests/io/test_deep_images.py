@@ -13,7 +13,8 @@ from picture_files import SHARED, crop_tags, xmp_elements
 from PIL import Image, ImageOps
 
 from core.errors import NotAFullSphere, UnsupportedImage
-from core.io.images import read_header, read_panorama, read_preview
+from core.geometry.warp import resize_erp
+from core.io.images import FIRST_WIDTH, read_header, read_panorama, read_preview
 from core.io.radiance_hdr import write_hdr
 from core.progress import Cancelled
 from core.tone import KEY, KNEE, LUMINANCE, ToneMap, exposure_of, linear_from_srgb
@@ -432,3 +433,35 @@ def test_a_step_of_exposure_doubles_the_light_and_the_way_back_is_exact():
 def test_every_eight_bit_level_comes_back(value):
     light_of = np.full((1, 1, 3), linear_from_srgb(value / 65535), np.float32)
     assert (ToneMap().develop(light_of) == value // 257).all()
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "float.tif", "hdr", "exr"])
+def test_a_deep_picture_is_told_of_before_all_of_it_is_light(tmp_path, kind):
+    """Wider than what is seen first; the same colours at the same places, and nothing that is no number."""
+    height, width = 1100, 2200
+    rows, cols = np.indices((height, width)) / height
+    smooth = np.stack([0.2 + 0.3 * rows, 0.1 + 0.2 * np.sin(np.pi * cols) ** 2, 0.3 + 0 * rows], axis=-1)
+    path = tmp_path / f"wide.{kind}"
+    if kind == "hdr":
+        cv2.imwrite(str(path), smooth[..., ::-1].astype(np.float32))
+    elif kind == "exr":
+        write_exr(path, {"RGB": smooth.astype(np.float16)})
+    else:
+        pixels = smooth.astype(np.float32) if "float" in kind else (65535 * smooth).astype(np.uint16)
+        path.write_bytes(png16(pixels) if kind == "png" else tiff(pixels))
+    told = []
+    whole = read_panorama(path, first=told.append)
+    (small,) = told
+    assert (small.width, small.height) == (FIRST_WIDTH, FIRST_WIDTH // 2)
+    expected = resize_erp(whole.rgb, FIRST_WIDTH // 2, FIRST_WIDTH).astype(int)
+    assert np.abs(small.rgb - expected)[2:-2, 2:-2].max() <= 4
+
+
+def test_a_turned_picture_is_told_of_upright(tmp_path):
+    pixels = np.repeat(np.linspace(1000, 60000, 2200).astype(np.uint16)[:, None, None], 1100, axis=1)
+    path = tmp_path / "turned.tif"
+    path.write_bytes(tiff(np.repeat(pixels, 3, axis=2), extratags=[(274, 3, 1, 6, True)]))
+    told = []
+    whole = read_panorama(path, first=told.append)
+    (small,) = told
+    assert np.abs(small.rgb[500].astype(int) - resize_erp(whole.rgb, 1024, 2048)[500])[2:-2].max() <= 3

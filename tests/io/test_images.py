@@ -18,7 +18,7 @@ from core.errors import NotAFullSphere, UnsupportedImage
 from core.geometry.sphere import erp_rays
 from core.geometry.warp import resize_erp
 from core.io import images
-from core.io.images import read_header, read_panorama, read_preview
+from core.io.images import FIRST_WIDTH, read_header, read_panorama, read_preview
 from core.io.memory import available_memory, default_memory_budget
 from core.panorama import DEFAULT_VIEW
 from core.progress import Cancelled
@@ -274,9 +274,9 @@ def test_pillows_global_limit_neither_applies_nor_changes(tmp_path, monkeypatch)
 def test_reading_reports_progress_and_can_be_cancelled(tmp_path, kind):
     path = save(tmp_path, Image.fromarray(smooth(600, 1200)), kind)
     steps = []
-    read_panorama(path, progress=lambda done, total: steps.append((done, total)))
-    assert steps[0] == (0, 600)
-    assert steps[-1] == (600, 600)
+    read_panorama(path, progress=lambda done, total: steps.append(done / total))
+    assert steps[0] == 0
+    assert steps[-1] == 1
     assert steps == sorted(steps)
 
     def cancel(done, total):
@@ -284,6 +284,42 @@ def test_reading_reports_progress_and_can_be_cancelled(tmp_path, kind):
 
     with pytest.raises(Cancelled):
         read_panorama(path, progress=cancel)
+
+
+def test_decoding_itself_reports_progress_and_can_be_cancelled(tmp_path):
+    path = tmp_path / "large.png"
+    Image.fromarray(noise(600, 1200)).save(path)
+    steps = []
+    read_panorama(path, progress=lambda done, total: steps.append(done / total))
+    decoding = [step for step in steps if 0 < step < 0.8]
+    assert len(decoding) > 5
+
+    def cancel(done, total):
+        if done / total > 0.3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        read_panorama(path, progress=cancel)
+
+
+def test_a_large_jpeg_is_told_of_before_it_is_whole(tmp_path):
+    path = tmp_path / "large.jpg"
+    Image.fromarray(smooth(2500, 5000)).save(path, quality=95)
+    told = []
+    whole = read_panorama(path, first=told.append)
+    (small,) = told
+    assert small.width == FIRST_WIDTH
+    expected = resize_erp(whole.rgb, FIRST_WIDTH // 2, FIRST_WIDTH).astype(int)
+    assert np.abs(small.rgb - expected).max() <= 4
+
+
+@pytest.mark.parametrize(("size", "suffix"), [((1000, 2000), "jpg"), ((1100, 2200), "png")])
+def test_what_is_soon_there_is_told_of_once(tmp_path, size, suffix):
+    path = tmp_path / f"small.{suffix}"
+    Image.fromarray(smooth(*size)).save(path)
+    told = []
+    read_panorama(path, first=told.append)
+    assert told == []
 
 
 def test_pictures_can_be_read_by_several_threads(tmp_path):

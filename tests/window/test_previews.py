@@ -12,6 +12,7 @@ from window_samples import painted, press, shot, write_panorama
 
 from core.errors import UnsupportedImage
 from core.geometry.camera import Camera
+from core.io import images
 from core.mask import SphereMask
 from core.pyramid import Pyramid
 from core.scene import Segment
@@ -32,8 +33,8 @@ def gate(monkeypatch):
         return panorama
 
     monkeypatch.setattr(session_module, "read_panorama", read_slowly)
-    monkeypatch.setattr(session_module, "SLOW_PIXELS", 0)
-    monkeypatch.setattr(session_module, "PREVIEW_WIDTH", 128)
+    monkeypatch.setattr(images, "SLOW_PIXELS", 0)
+    monkeypatch.setattr(images, "FIRST_WIDTH", 128)
     yield gate
     gate.set()
 
@@ -94,8 +95,10 @@ def test_a_photo_that_cannot_be_opened_after_all_leaves_everything_as_it_was(
     settle(window)
     old, title, before = window.session.document.panorama, window.windowTitle(), shot(window.stage.erp)
 
-    def fail(path, **_choices):
-        gate.wait(250)
+    read = session_module.read_panorama
+
+    def fail(path, **choices):
+        read(path, **choices)
         raise UnsupportedImage(f"The picture is cut short: {path}")
 
     monkeypatch.setattr(session_module, "read_panorama", fail)
@@ -150,6 +153,20 @@ def test_another_photo_may_be_opened_during_a_preview(previewing, gate, settle, 
     gate.set()
     settle(previewing)
     assert previewing.session.document.panorama.path == other
+
+
+def test_giving_up_a_photo_that_is_previewed_brings_back_what_was_open(window, gate, photo, qtbot, settle):
+    before = shot(window.stage.erp)
+    window.open(photo)
+    qtbot.waitUntil(lambda: window.stage.previewing)
+    assert np.abs(shot(window.stage.erp) - before).max() > 50
+    press(window, Qt.Key.Key_Escape)
+    assert not window.stage.previewing
+    settle(window)
+    np.testing.assert_array_equal(shot(window.stage.erp), before)
+    gate.set()
+    settle(window)
+    np.testing.assert_array_equal(shot(window.stage.erp), before)
 
 
 def test_a_photo_that_is_soon_read_is_not_previewed(make_main_window, settle, photo):
