@@ -61,7 +61,7 @@ def export_onnx(name: str, target: Path | None = None, *, progress: Progress = s
     make_folder(place.parent)
     prepare_file(place)
     progress(0, 1)
-    graphs = graphs_of(weights)
+    graphs = graphs_of(spec)
     steps = len(graphs) + 2
     progress(1, steps)
     beside = place.with_suffix(weights.suffix)
@@ -210,27 +210,29 @@ def _copy(source: Path, target: Path, progress: Progress) -> None:
             taken.write(chunk)
 
 
-def _pano_s(weights: Path) -> list[Graph]:
+def _pano_s(spec: ModelSpec) -> list[Graph]:
     from core.models.networks.graphs import pano_s_graph
     from core.models.pano_s import PanoSConfig
 
+    weights = weights_file(spec)
     config = PanoSConfig.from_metadata(read_metadata(weights))
     network = config.build()
     load_strictly(network, weights)
     return [pano_s_graph(network, config.height)]
 
 
-def _click_s(weights: Path) -> list[Graph]:
+def _click_s(spec: ModelSpec) -> list[Graph]:
     from core.models.click_s import ClickSConfig
     from core.models.networks.graphs import click_s_graphs
 
+    weights = weights_file(spec)
     config = ClickSConfig.from_metadata(read_metadata(weights))
     network = config.build()
     load_strictly(network, weights)
     return click_s_graphs(network.eval(), config.view_size)
 
 
-def _dap(weights: Path) -> list[Graph]:
+def _dap(spec: ModelSpec) -> list[Graph]:
     import torch
 
     from core.models.networks import dap
@@ -238,11 +240,11 @@ def _dap(weights: Path) -> list[Graph]:
 
     with torch.device("meta"):
         network = dap.DapNet(dap.PUBLISHED)
-    load_strictly(network, weights)
+    load_strictly(network, weights_file(spec))
     return [dap_graph(network)]
 
 
-def _mtpano(weights: Path) -> list[Graph]:
+def _mtpano(spec: ModelSpec) -> list[Graph]:
     import torch
 
     from core.models.networks import mtpano
@@ -250,14 +252,25 @@ def _mtpano(weights: Path) -> list[Graph]:
 
     with torch.device("meta"):
         network = mtpano.MtpanoNet(mtpano.PUBLISHED)
-    load_strictly(network, weights)
+    load_strictly(network, weights_file(spec))
     return [mtpano_graph(network)]
 
 
-_KINDS: dict[str, Callable[[Path], list[Graph]]] = {
+def _sam2(spec: ModelSpec) -> list[Graph]:
+    from core.models.networks.sam2_graphs import sam2_graphs
+    from core.models.sam2 import build
+
+    size = spec.view_sizes[0]
+    network = build(spec, size)
+    load_strictly(network, weights_file(spec))
+    return sam2_graphs(network.eval(), size)
+
+
+_KINDS: dict[str, Callable[[ModelSpec], list[Graph]]] = {
     "core.models.pano_s": _pano_s,
     "core.models.click_s": _click_s,
     "core.models.dap": _dap,
     "core.models.mtpano": _mtpano,
+    "core.models.sam2": _sam2,
 }
 """By the module of a model's entry."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.errors import ModelUnavailable
 from core.io.digest import content_sha256
-from core.models import find_segmenter, weights_file
+from core.models import ModelSpec, find_segmenter, weights_file
 from core.models.devices import inference_on, pick_device
 from core.models.runners import batch_of, exactly
 from core.models.weights import load_strictly, read_metadata
@@ -340,6 +340,16 @@ def _built(name: str, config: Sam2Config, view_size: int) -> nn.Module:
             f"Model {name} runs on the package transformers, 5.23 or later, which cannot be imported ({error}); "
             f"install it with: {INSTALL}"
         ) from error
+
+
+def build(spec: ModelSpec, view_size: int) -> nn.Module:
+    """The network of a line of the catalogue for views of a size, without numbers.
+
+    Raises:
+        ModelUnavailable: The package transformers is missing.
+    """
+    entry = globals()[spec.entry.partition(":")[2]]
+    return _built(spec.name, _config(entry.keywords["size"]), view_size)
 
 
 def _layout(size: str) -> Layout:

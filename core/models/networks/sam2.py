@@ -236,7 +236,7 @@ class Sam2Parts:
             torch.cat([memories.reshape(-1, 1, depth), pointers.reshape(-1, 1, depth)]),
             places(model.vision_encoder.neck, channels),
             torch.cat([codes, waves.repeat_interleave(parts, dim=0)[:, None]]),
-            parts * len(pointers),
+            parts * pointers.shape[0],
         )
         return attended.reshape(-1, channels).T.reshape(1, channels, height, width)
 
@@ -250,11 +250,14 @@ class Sam2Parts:
             kinds: (n,) whole numbers, one of those above each.
             mask: (1, 1, h, w) logits at a quarter of the picture's size, within `LIMIT`; None when nothing is known.
         """
-        model, decoder = self.model, self.model.mask_decoder
         if not len(points):
             # "No point", to which the encoder adds another one.
             points, kinds = points.new_zeros(1, 2), kinds.new_full((1,), -1)
-        sparse, dense = model.prompt_encoder(points[None, None], kinds[None, None], None, mask)
+        return self.masks(maps, *self.model.prompt_encoder(points[None, None], kinds[None, None], None, mask))
+
+    def masks(self, maps: Maps, sparse: Tensor, dense: Tensor) -> Masks:
+        """The object in a picture by what the encoder of prompts made of points and a mask."""
+        model, decoder = self.model, self.model.mask_decoder
         own = [decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight]
         tokens, cells = decoder.transformer(
             torch.cat([torch.cat(own)[None, None], sparse], dim=2),
@@ -277,27 +280,27 @@ class Sam2Parts:
 
     def pointers(self, masks: Masks) -> Tensor:
         """(4, 256) what is kept of the object beside the pictures' memories, for each mask."""
-        if masks.presence <= 0:
-            missing: Tensor = self.model.no_object_pointer.expand(len(masks.tokens), -1)
-            return missing
         found: Tensor = self.model.object_pointer_proj(masks.tokens)
-        return found
+        return torch.where(masks.presence > 0, found, self.model.no_object_pointer.expand_as(found))
 
     def remember(self, coarse: Tensor, logits: Tensor, presence: float, *, prompted: bool) -> Tensor:
+        """A memory of a picture; see `memory`."""
+        return self.memory(coarse, logits, coarse.new_tensor(presence), torch.tensor(prompted, device=coarse.device))
+
+    def memory(self, coarse: Tensor, logits: Tensor, presence: Tensor, prompted: Tensor) -> Tensor:
         """A memory of a picture, (t, 64).
 
         Args:
             coarse: Of `encode`.
             logits: (h, w) of the object in it, at a quarter of the picture's size.
-            presence: Logit of the object being there at all.
-            prompted: What was clicked on is taken for certain.
+            presence: () logit of the object being there at all.
+            prompted: () bool: what was clicked on is taken for certain.
         """
         model, size = self.model, tuple(side * CELLS_TO_LOGITS for side in logits.shape)
         large = functional.interpolate(logits[None, None], size, mode="bilinear", align_corners=False)
-        share = (large > 0).to(large.dtype) if prompted else large.sigmoid()
+        share = torch.where(prompted, (large > 0).to(large.dtype), large.sigmoid())
         memory, _ = model.memory_encoder(coarse, share * _MEMORY_SCALE + _MEMORY_SHIFT)
-        if presence <= 0:
-            memory = memory + model.occlusion_spatial_embedding_parameter[..., None, None]
+        memory = memory + (presence <= 0) * model.occlusion_spatial_embedding_parameter[..., None, None]
         kept: Tensor = memory[0].flatten(1).T
         return kept
 
