@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,17 +21,16 @@ from core.geometry.warp import resize_erp
 from core.models import Backend, find_model, weights_file
 from core.models.half_turn import without_seam
 from core.models.runners import Runner, TorchRunner, batch_of, pick_runner
+from core.models.weights import read_metadata
 from core.panorama import check_full_sphere
 from core.prediction import Prediction
 from core.progress import Progress, silent, stage
 
 if TYPE_CHECKING:
     from core.models.layouts import Layout
-    from core.models.networks.dap import DapNet
+    from core.models.networks.dap import DapConfig, DapNet
 
 NAME = "dap"
-HEIGHT = 512
-"""Rows of the picture that the network was trained on."""
 RANGE = 100.0
 """Metres for which its depth of 1 stands."""
 
@@ -74,9 +74,16 @@ class Dap:
                 f"Insta360-Research/DAP-weights in another way and add it with "
                 f"'panoviewer models add model.pth --as {NAME}', which puts it here: {path}"
             )
+        try:
+            config = description(path)
+        except ValueError as error:
+            raise ModelUnavailable(
+                f"Expected the weights of {NAME}, got those of something else ({error}); choose another file: {path}"
+            ) from error
         self._name = NAME if weights is None else f"{NAME} ({weights.name})"
-        self._runner: Runner = pick_runner(_build, path, device=device, backend=backend, exact=True, faster="torch")
-        self._height = HEIGHT
+        build = partial(_build, config)
+        self._runner: Runner = pick_runner(build, path, device=device, backend=backend, exact=True, faster="torch")
+        self._height = config.height
 
     @classmethod
     def of_network(cls, network: DapNet, *, height: int) -> Dap:
@@ -150,14 +157,26 @@ class Dap:
         return {"pred_depth": depth[0, 0], "pred_mask": far[0, 0]}
 
 
-def _build() -> DapNet:
+def description(weights: Path) -> DapConfig:
+    """The sizes that a file of weights tells, or the published ones.
+
+    Raises:
+        ValueError: It describes no such network.
+        ModelUnavailable: It is missing, broken or no safetensors file.
+    """
+    from core.models.networks import dap
+
+    return dap.DapConfig.from_metadata(read_metadata(weights))
+
+
+def _build(config: DapConfig) -> DapNet:
     """The network without numbers; those of the file take their place."""
     import torch
 
     from core.models.networks import dap
 
     with torch.device("meta"):
-        return dap.DapNet(dap.PUBLISHED)
+        return dap.DapNet(config)
 
 
 def _resized(rgb: NDArray[np.uint8], rows: int) -> NDArray[np.uint8]:

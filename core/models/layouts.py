@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 Tensors = Mapping[str, "Tensor"]
 Shape = tuple[int, ...]
 
-_VIT_META = {
+VIT_META = {
     "class_token": "cls_token",
     "registers": "storage_tokens",
     "periods": "rope_embed.periods",
     "embed": "patch_embed.proj",
     "norm": "norm",
 }
-_BLOCK_META = {
+BLOCK_META = {
     "norm_attention": "norm1",
     "attention.qkv.weight": "attn.qkv.weight",
     "attention.project": "attn.proj",
@@ -78,7 +78,7 @@ def dap_layout(config: DapConfig) -> Layout:
     from core.models.networks.dap import DapNet
 
     vit = "core.pretrained.model."
-    renames = renames_of_vit(config.vit, _VIT_META, _BLOCK_META, vit, "blocks")
+    renames = renames_of_vit(config.vit, VIT_META, BLOCK_META, vit, "blocks")
     renames |= {"second_norm": "core.pretrained.norm"}
     renames |= {f"depth_head.{ours}": f"core.depth_head.{theirs}" for ours, theirs in _DPT.items()}
     renames |= {f"far_head.{ours}": f"core.mask_head.{theirs}" for ours, theirs in _DPT.items()}

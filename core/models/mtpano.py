@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,13 +20,14 @@ from core.models.ade20k import ADE20K_NAMES
 from core.models.devices import pick_device
 from core.models.half_turn import shares_as_it_is, turned_back
 from core.models.runners import TorchRunner, batch_of
+from core.models.weights import read_metadata
 from core.panorama import check_full_sphere
 from core.prediction import Prediction
 from core.progress import Progress, silent, stage
 
 if TYPE_CHECKING:
     from core.models.layouts import Layout
-    from core.models.networks.mtpano import MtpanoNet
+    from core.models.networks.mtpano import MtpanoConfig, MtpanoNet
 
 SKY = ADE20K_NAMES.index("sky")
 LEAST_DEPTH = 1e-4
@@ -71,8 +73,16 @@ class Mtpano:
                 f"{self.published_file} of jdzhang0929/MTPano in another way and add it with "
                 f"'panoviewer models add {self.published_file} --as {self.name}', which puts it here: {path}"
             )
+        try:
+            config = description(path)
+        except ValueError as error:
+            raise ModelUnavailable(
+                f"Expected the weights of {self.name}, got those of something else ({error}); choose another file: "
+                f"{path}"
+            ) from error
         self._title = self.name if weights is None else f"{self.name} ({weights.name})"
-        self._runner: TorchRunner[MtpanoNet] = TorchRunner(_build, path, device=pick_device(device), exact=True)
+        build = partial(_build, config)
+        self._runner: TorchRunner[MtpanoNet] = TorchRunner(build, path, device=pick_device(device), exact=True)
         self._height = self._runner.network.height
 
     @classmethod
@@ -171,14 +181,26 @@ class Mtpano408k(Mtpano):
     published_file = "mtpano_model_408k.pth.tar"
 
 
-def _build() -> MtpanoNet:
+def description(weights: Path) -> MtpanoConfig:
+    """The sizes that a file of weights tells, or the published ones.
+
+    Raises:
+        ValueError: It describes no such network.
+        ModelUnavailable: It is missing, broken or no safetensors file.
+    """
+    from core.models.networks import mtpano
+
+    return mtpano.MtpanoConfig.from_metadata(read_metadata(weights))
+
+
+def _build(config: MtpanoConfig) -> MtpanoNet:
     """The network without numbers; those of the file take their place."""
     import torch
 
     from core.models.networks import mtpano
 
     with torch.device("meta"):
-        return mtpano.MtpanoNet(mtpano.PUBLISHED)
+        return mtpano.MtpanoNet(config)
 
 
 def resized(rgb: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:

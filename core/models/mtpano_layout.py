@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from core.models.networks.mtpano import MtpanoConfig
 
-_VIT = {
+VIT_FACE = {
     "class_token": "embeddings.cls_token",
     "registers": "embeddings.register_tokens",
     "embed": "embeddings.patch_embeddings",
     "norm": "norm",
 }
-_VIT_BLOCK = {
+BLOCK_FACE = {
     "norm_attention": "norm1",
     "attention.query_bias": "attention.q_proj.bias",
     "attention.value_bias": "attention.v_proj.bias",
@@ -103,7 +103,7 @@ def mtpano_layout(config: MtpanoConfig) -> Layout:
 def _renames(config: MtpanoConfig) -> dict[str, str]:
     from core.models.networks.mtpano import HELPERS, TASKS
 
-    renames = renames_of_vit(config.vit, _VIT, _VIT_BLOCK, "backbone.", "layer")
+    renames = renames_of_vit(config.vit, VIT_FACE, BLOCK_FACE, "backbone.", "layer")
     renames |= {"rays": "RayDir", "place": "PE", **_HEADS}
     for ours, short, long in (("steady", "inv", "invariant"), ("turning", "var", "variant")):
         for level in range(4):

@@ -343,8 +343,7 @@ def program(code, *args):
         "import sys; sys.path.insert(0, 'tests/models')\n"
         "from tiny_dap import CONFIG\n"
         "from core.models.networks import dap\n"
-        "import core.models.dap\n"
-        f"dap.PUBLISHED = CONFIG; core.models.dap.HEIGHT = 64\n{code}\n"
+        f"dap.PUBLISHED = CONFIG\n{code}\n"
         "from panoviewer import cli\n"
         "sys.exit(cli.main(sys.argv[1:]))"
     )

@@ -8,14 +8,13 @@ import core.models.dap
 from core.models.networks import dap as networks
 from core.models.networks.vit import ViTConfig
 
-CONFIG = networks.DapConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), levels=(8, 8, 16, 16), features=16)
+CONFIG = networks.DapConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), levels=(8, 8, 16, 16), features=16, height=64)
 
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
     """What a published file of that size would hold; the catalogue expects this size, and added weights lie apart."""
     monkeypatch.setattr(networks, "PUBLISHED", CONFIG)
-    monkeypatch.setattr(core.models.dap, "HEIGHT", 64)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     layout = core.models.dap.published_layout()
     shapes = dict(layout.shapes) | {alias: layout.shapes[name] for alias, name in layout.aliases.items()}

@@ -80,7 +80,7 @@ class EnlargedConv(nn.Conv2d):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:  # type: ignore[override]
         """(b, features, h, w) to (b, outputs, *size)."""
-        if torch.compiler.is_compiling():  # one graph for pictures of any size, and no memory to be spared
+        if self.training or torch.compiler.is_compiling():  # gradients need all of it; a graph knows no sizes
             return super().forward(resized(x, size))
         return in_bands(size[0], lambda begin, end: self.rows(x, size, begin, end))
 
@@ -100,7 +100,7 @@ class Finish(nn.Sequential):
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:  # type: ignore[override]
         """(b, features, h, w) to (b, outputs, *size)."""
         near = cast(EnlargedConv, self[0])
-        if torch.compiler.is_compiling():
+        if self.training or torch.compiler.is_compiling():
             return cast(Tensor, self[2](F.relu(near(x, size))))
         return in_bands(size[0], lambda begin, end: self[2](F.relu_(near.rows(x, size, begin, end))))
 

@@ -6,9 +6,10 @@ not (normals); small heads for six tasks let the two exchange what they know bef
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from typing import cast
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.models.networks.mtpano_decoder import DenseHead, Neck, SemanticHead, doubled
-from core.models.networks.vit import VIT_L, ViT, ViTConfig
+from core.models.networks.vit import VIT_L, ViT, ViTConfig, is_sensible
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -31,6 +32,8 @@ EXCHANGE = ("grad", "sdf", "semseg", "depth", "normals", "point")
 _ORDER = ("depth", "normals", "semseg")
 """In which the tasks are answered: the one whose answer is largest last, which then waits for nobody."""
 _LAYER_NORM_EPSILON = 1e-6
+_CONFIG_KEY = "mtpano"
+_STEADY = tuple(task for task in EXCHANGE if task not in TURNING)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class MtpanoConfig:
         rows: Of patches; the network knows no other size.
         features: Channels between the transformer and the decoders.
         levels: Channels of the decoders at their four levels.
-        classes: Names that it knows.
+        classes: How many classes it knows.
     """
 
     vit: ViTConfig = VIT_L
@@ -52,6 +55,42 @@ class MtpanoConfig:
     features: int = 256
     levels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
     classes: int = 150
+
+    def to_metadata(self) -> dict[str, str]:
+        """Text for the file of weights."""
+        return {_CONFIG_KEY: json.dumps(asdict(self))}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> MtpanoConfig:
+        """The reverse of `to_metadata`; without a description, the published sizes.
+
+        Raises:
+            ValueError: The description is none of such a network.
+        """
+        if _CONFIG_KEY not in metadata:
+            return PUBLISHED
+        try:
+            values = json.loads(metadata[_CONFIG_KEY])
+            vit = ViTConfig(**values["vit"])
+            taps, levels = tuple(values["taps"]), tuple(values["levels"])
+            config = cls(vit, taps, values["rows"], values["features"], levels, values["classes"])
+            numbers = (*asdict(vit).values(), *taps, *levels, config.rows, config.features, config.classes)
+            if not all(type(number) is int for number in numbers):
+                raise TypeError("sizes must be whole numbers")
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"no description of an mtpano network: {error}") from error
+        sensible = (
+            is_sensible(vit, taps)
+            and 2 <= config.rows <= 256
+            and config.rows % 2 == 0
+            and len(levels) == 4
+            and all(0 < number <= 4096 for number in (*levels, config.features))
+            and config.features % Bridge.heads == 0
+            and config.classes == 150
+        )
+        if not sensible:
+            raise ValueError("an mtpano network cannot have the sizes that its file describes")
+        return config
 
 
 PUBLISHED = MtpanoConfig()
@@ -135,6 +174,11 @@ class Grouping(nn.Module):
             turning = block(turning, rays, place)
         return steady, turning
 
+    def last_layers(self) -> list[nn.Module]:
+        """Of the blocks that turn, which begin as if they were not there."""
+        blocks = [cast(Turning, block) for block in self.turning]
+        return [layer for block in blocks for layer in (block.widen, block.modulate[2])]
+
 
 class Gather(nn.Module):
     """Four levels in one map of few channels."""
@@ -171,12 +215,21 @@ class TaskHead(nn.Module):
 
 
 class Bridge(nn.Module):
-    """Lets a map attend to the features of all tasks."""
+    """Lets a map attend to the features of all tasks.
+
+    Args:
+        features: Channels.
+        own: The tasks of the map's own group. What it learns from the features of others does not reach them in
+            training (gradient truncation), unless `truncates` is False. The published code cuts behind the squeeze of
+            the others' features, which then never learns; here it is cut before it.
+    """
 
     heads = 4
+    truncates = True
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, own: Collection[str]) -> None:
         super().__init__()
+        self.own = frozenset(own)
         self.squeeze = nn.ModuleDict({task: nn.Conv2d(features, features, 3, stride=2, padding=1) for task in EXCHANGE})
         self.norm_query = nn.LayerNorm(features)
         self.norm_key = nn.LayerNorm(features)
@@ -190,13 +243,16 @@ class Bridge(nn.Module):
     def forward(self, x: Tensor, of_tasks: Mapping[str, Tensor]) -> Tensor:
         """Same shape as the input."""
         tokens = x.flatten(2).transpose(1, 2)
-        others = [self.squeeze[task](of_tasks[task]).flatten(2).transpose(1, 2) for task in EXCHANGE]
+        others = [self.squeeze[task](self._told(task, of_tasks)).flatten(2).transpose(1, 2) for task in EXCHANGE]
         known = self.norm_key(torch.cat(others, dim=1))
         query, key, value = self.query(self.norm_query(tokens)), self.key(known), self.value(known)
         mixed = F.scaled_dot_product_attention(self._split(query), self._split(key), self._split(value))
         tokens = tokens + self.project(mixed.transpose(1, 2).flatten(2))
         out: Tensor = tokens + self.mlp(self.norm_mlp(tokens))
         return out.transpose(1, 2).reshape(x.shape)
+
+    def _told(self, task: str, of_tasks: Mapping[str, Tensor]) -> Tensor:
+        return of_tasks[task].detach() if self.truncates and task not in self.own else of_tasks[task]
 
     def _split(self, x: Tensor) -> Tensor:
         batch, count, _ = x.shape
@@ -222,8 +278,8 @@ class MtpanoNet(nn.Module):
         self.gather_steady = Gather(width, features)
         self.gather_turning = Gather(width, features)
         self.task_head = nn.ModuleDict({task: TaskHead(features, count) for task, count in channels.items()})
-        self.bridge_steady = Bridge(features)
-        self.bridge_turning = Bridge(features)
+        self.bridge_steady = Bridge(features, _STEADY)
+        self.bridge_turning = Bridge(features, TURNING)
         self.inject_steady = nn.ModuleList(nn.Conv2d(features, width, 1) for _ in range(4))
         self.inject_turning = nn.ModuleList(nn.Conv2d(features, width, 1) for _ in range(4))
         self.inject_task = nn.ModuleDict(
@@ -258,21 +314,67 @@ class MtpanoNet(nn.Module):
 
     def with_small_classes(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same with logits of half the size, which `doubled` and `doubled_rows` enlarge; a quarter the memory."""
+        answers = self._answers(*self._features(pictures))
+        return answers["semseg"], F.relu(answers["depth"]), answers["normals"]
+
+    def taught(self, pictures: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What a training looks at: the answers, and the coarse ones of all six tasks.
+
+        Args:
+            pictures: As for `forward`.
+
+        Returns:
+            Of `TASKS` what `forward` says; of `EXCHANGE` (b, channels, h, w), enlarged from the patches' grid.
+        """
+        class_tokens, steady, turning, of_tasks = self._features(pictures)
+        coarse = self.coarse(of_tasks)
+        answers = self._answers(class_tokens, steady, turning, of_tasks)
+        answers["semseg"], answers["depth"] = doubled(answers["semseg"]), F.relu(answers["depth"])
+        return answers, coarse
+
+    def taught_coarsely(self, pictures: Tensor) -> dict[str, Tensor]:
+        """The coarse answers alone, of which only the small heads and what gathers their input learn."""
+        with torch.no_grad():
+            _, steady, turning = self._groups(pictures)
+        return self.coarse(self._heard(self.gather_steady(steady), self.gather_turning(turning)))
+
+    def coarse(self, of_tasks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """(b, channels, h, w) the small heads' answers in pixels."""
+        heads = {task: cast(TaskHead, head) for task, head in self.task_head.items()}
+        size = (self.height, 2 * self.height)
+        return {
+            task: F.interpolate(head.classify(of_tasks[task]), size, mode="bilinear", align_corners=False)
+            for task, head in heads.items()
+        }
+
+    def _groups(self, pictures: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Class tokens, and what is steady and what turns, of each level."""
         mean, deviation = (pictures.new_tensor(value)[:, None, None] for value in (MEAN, DEVIATION))
         levels = self.vit((pictures - mean) / deviation, self.config.taps)
         class_tokens = [level[:, :1].clone() for level in levels]
         maps = [self._grid(level) for level in levels]
         del levels
         groups = [group(level, self.rays, self.place) for group, level in zip(self.group, maps, strict=True)]
-        del maps
-        steady, turning = [pair[0] for pair in groups], [pair[1] for pair in groups]
-        del groups
+        return class_tokens, [pair[0] for pair in groups], [pair[1] for pair in groups]
+
+    def _heard(self, all_steady: Tensor, all_turning: Tensor) -> dict[str, Tensor]:
+        return {task: head(all_turning if task in TURNING else all_steady) for task, head in self.task_head.items()}
+
+    def _features(self, pictures: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor], dict[str, Tensor]]:
+        """As `_groups`, after all tasks have told what they know; and the features of each task."""
+        class_tokens, steady, turning = self._groups(pictures)
         all_steady, all_turning = self.gather_steady(steady), self.gather_turning(turning)
-        of_tasks = {task: head(all_turning if task in TURNING else all_steady) for task, head in self.task_head.items()}
+        of_tasks = self._heard(all_steady, all_turning)
         bridged = self.bridge_steady(all_steady, of_tasks), self.bridge_turning(all_turning, of_tasks)
         for number in range(4):
             steady[number] = steady[number] + self.inject_steady[number](bridged[0])
             turning[number] = turning[number] + self.inject_turning[number](bridged[1])
+        return class_tokens, steady, turning, of_tasks
+
+    def _answers(
+        self, class_tokens: list[Tensor], steady: list[Tensor], turning: list[Tensor], of_tasks: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Logits of half the size, raw depth and vectors."""
         answers = {}
         for task in _ORDER:
             inject = cast(nn.ModuleList, self.inject_task[task])
@@ -282,7 +384,30 @@ class MtpanoNet(nn.Module):
                 own = base + inject[number](of_tasks[task]) + adapt[number](base)
                 read.append(torch.cat([class_tokens[number], own.flatten(2).transpose(1, 2)], dim=1))
             answers[task] = self.head[task](self.neck[task](read))
-        return answers["semseg"], F.relu(answers["depth"]), answers["normals"]
+        return answers
+
+    @torch.no_grad()
+    def start_fresh(self, *, metres: float) -> None:
+        """Draw numbers with which it can be trained from nothing.
+
+        What the published code starts at zero does: the last layers of the blocks that turn, of the adapters, and all
+        that is injected. Depth starts at some metres, as before a last ReLU at zero half of it would never learn.
+
+        Args:
+            metres: The depth that it says everywhere, about.
+        """
+        self.vit.start_fresh()
+        last = [layer for group in self.group for layer in cast(Grouping, group).last_layers()]
+        last += [
+            cast(nn.Sequential, adapter)[3] for each in self.adapt.values() for adapter in cast(nn.ModuleList, each)
+        ]
+        last += [*self.inject_steady, *self.inject_turning]
+        last += [layer for each in self.inject_task.values() for layer in cast(nn.ModuleList, each)]
+        for layer in last:
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
+        nn.init.constant_(cast(Tensor, cast(TaskHead, self.task_head["depth"]).classify.bias), metres)
+        nn.init.constant_(cast(Tensor, cast(DenseHead, self.head["depth"]).last[2].bias), metres)
 
     def steps(self) -> list[nn.Module]:
         """Its larger parts in the order in which they run, for whoever wants to know how far it is."""

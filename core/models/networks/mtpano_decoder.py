@@ -122,7 +122,7 @@ class SemanticHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(b, features, h, w) to (b, classes, 2 h, 2 w)."""
         size = 2 * x.shape[2], 2 * x.shape[3]
-        if torch.compiler.is_compiling():  # see EnlargedConv
+        if self.training or torch.compiler.is_compiling():  # see EnlargedConv; a batch is normalised as a whole
             return self._finished(self.first(x, size))
         return in_bands(size[0], lambda begin, end: self._finished(self.first.rows(x, size, begin, end)))
 

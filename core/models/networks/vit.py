@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +47,25 @@ class ViTConfig:
         return 1 + self.registers
 
 
+VIT_T = ViTConfig(192, 12)
+"""Not published; the size of other small transformers."""
 VIT_S = ViTConfig(384, 12)
 VIT_B = ViTConfig(768, 12)
 VIT_L = ViTConfig(1024, 24)
+
+
+def is_sensible(config: ViTConfig, taps: Sequence[int]) -> bool:
+    """Whether a file may describe a transformer of this size that is looked at behind these four blocks."""
+    return (
+        config.width % HEAD_WIDTH == 0
+        and 0 < config.width <= 4096
+        and 0 < config.depth <= 64
+        and 0 <= config.registers <= 64
+        and config.patch == 16
+        and len(taps) == 4
+        and min(taps) >= 0
+        and max(taps) < config.depth
+    )
 
 
 def rope_periods() -> Tensor:
@@ -152,6 +169,24 @@ class ViT(nn.Module):
             if index in taps:
                 seen.append(tokens)
         return seen
+
+    @torch.no_grad()
+    def start_fresh(self) -> None:
+        """Draw numbers with which it can be trained from nothing; those that it is made with need a published file.
+
+        Matrices and tokens from a normal distribution cut at two deviations of 0.02 (A. Dosovitskiy et al.,
+        arXiv:2010.11929, as in most code since), branches scaled by 0.1 to begin with, as up to 18 blocks allow
+        (H. Touvron et al., Going Deeper with Image Transformers, ICCV 2021), or by 1e-5 beyond.
+        """
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.trunc_normal_(layer.weight, std=0.02, a=-0.04, b=0.04)
+        for tokens in (self.class_token, self.registers):
+            nn.init.trunc_normal_(tokens, std=0.02, a=-0.04, b=0.04)
+        scale = 0.1 if self.config.depth <= 18 else 1e-5
+        for block in self.blocks:
+            nn.init.constant_(cast(Block, block).scale_attention, scale)
+            nn.init.constant_(cast(Block, block).scale_mlp, scale)
 
     def _rotations(self, rows: int, cols: int) -> tuple[Tensor, Tensor]:
         """Cosines and sines, (rows * cols, 64) float32: rows take the first half of the pairs, columns the second."""
