@@ -55,6 +55,10 @@ RECIPES: Mapping[str, RecipeSpec] = {
         "SapRecipe",
         "SapTraining",
     ),
+    "dap": RecipeSpec("Depth Any Panoramas: metric depth", "training.recipes.dap", "DapRecipe", "DapTraining"),
+    "mtpano": RecipeSpec(
+        "MTPano: depth, normals and classes", "training.recipes.mtpano", "MtpanoRecipe", "MtpanoTraining"
+    ),
 }
 
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -143,6 +143,18 @@ class DapNet(nn.Module):
         patch = self.config.vit.patch
         tokens = self.vit((pictures - mean) / deviation, self.config.taps)
         return [self._as_map(level, height // patch, width // patch) for level in tokens]
+
+    @torch.no_grad()
+    def start_fresh(self, *, metres: float) -> None:
+        """Draw numbers with which it can be trained from nothing.
+
+        Args:
+            metres: The depth that it says everywhere, about; within 100.
+        """
+        self.vit.start_fresh()
+        last = self.depth_head.last
+        bias = (last if isinstance(last, nn.Conv2d) else cast(nn.Conv2d, last[2])).bias
+        nn.init.constant_(cast(Tensor, bias), math.log(metres / (100.0 - metres)))
 
     def steps(self) -> list[nn.Module]:
         """Its larger parts in the order in which they run, for whoever wants to know how far it is."""
