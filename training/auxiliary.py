@@ -63,7 +63,9 @@ def edge_distance(rgb: NDArray[np.uint8]) -> F32:
     half = width // 2
     away = np.pad(np.where(edges, np.uint8(0), np.uint8(1)), ((0, 0), (half, half)), mode="wrap")
     distance = np.asarray(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))[:, half : half + width]
-    return np.log1p(distance).astype(np.float32)
+    # OpenCV's roots differ in their last bits from call to call; their squares are whole numbers.
+    exact = np.sqrt(np.rint(np.square(distance, dtype=np.float64)))
+    return np.log1p(exact).astype(np.float32)
 
 
 def point_map(depth: F32) -> F32:

@@ -179,3 +179,12 @@ def test_points_lie_as_far_along_their_rays_as_the_depth_says():
     np.testing.assert_allclose(np.linalg.norm(points, axis=-1), depth, rtol=1e-5)
     # The middle of the picture looks forward, along z.
     assert points[4, 8, 2] > 0.9 * depth[4, 8]
+
+
+def test_the_distance_to_an_edge_is_the_same_to_the_last_bit_wherever_pictures_lie_in_memory():
+    rgb = np.full((32, 64, 3), 20, np.uint8)
+    rgb[9:14, 20:37] = 250
+    first, held = edge_distance(rgb), []
+    for size in range(1, 200):
+        held.append(np.empty(97 * size, np.uint8))
+        np.testing.assert_array_equal(edge_distance(rgb.copy()), first)
