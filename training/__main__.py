@@ -23,6 +23,7 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 from training.data_commands import check, import_set
+from training.label_commands import label, predict
 
 
 def generate(
@@ -351,6 +352,8 @@ def main() -> None:
         "clicks": clicks,
         "check": check,
         "import": import_set,
+        "label": label,
+        "predict": predict,
         "train": _train_command(sys.argv[1:]),
         "rank": rank,
         "evaluate": evaluate,

@@ -170,7 +170,9 @@ def gathered(inputs: Iterable[Path], out: Path, *, worlds: bool) -> list[Path]:
         if given.is_file():
             found.append(given)
             continue
-        found += list_panoramas(given).panoramas
+        listing = list_panoramas(given)
+        # Those of other kinds, too: it is to be told that they cannot be read.
+        found += [*listing.panoramas, *listing.foreign]
         found += given.rglob("*.npz") if worlds else []
     results = out.resolve()
     files = {path.resolve(): path for path in found}

@@ -115,7 +115,8 @@ def _outcomes(
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     together = max(1, min(TOGETHER, len(files) // (4 * workers)))
-    left = {str(path): path for path in files}
+    # Elsewhere the current folder is another one.
+    left = {str(path.absolute()): path for path in files}
     rows = (
         ray.data.from_items([{"file": name} for name in left], override_num_blocks=-(-len(left) // together))
         .map_batches(

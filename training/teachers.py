@@ -39,7 +39,7 @@ class WorldTeacher:
 
     name = "truth"
     device = "cpu"
-    batch = 8
+    batch = 1
 
     def __init__(
         self,

@@ -68,7 +68,7 @@ class Teacher(Protocol):
     """Somebody who can label.
 
     Attributes:
-        name: As the user chose it.
+        name: Of the model, wherever it lies.
         version: What tells one version from the next: SHA-256 of the weights; empty where there are none.
     """
 
@@ -104,10 +104,19 @@ def open_teacher(choice: str, *, device: str = "auto") -> Teacher:
     if choice == ORACLE:
         return Oracle()
     model = load_model(choice, device=device)
-    version = teacher_version(choice)
+    name, version = teacher_name(choice), teacher_version(choice)
     if isinstance(model, Tiled):
-        return NetworkTeacher(choice, version, model.network)
-    return ModelTeacher(choice, version, model)
+        return NetworkTeacher(name, version, model.network)
+    return ModelTeacher(name, version, model)
+
+
+def teacher_name(choice: str) -> str:
+    """`Teacher.name` without loading it.
+
+    Raises:
+        ModelUnavailable: There is no such model.
+    """
+    return ORACLE if choice == ORACLE else find_model(choice).name
 
 
 def teacher_version(choice: str) -> str:
