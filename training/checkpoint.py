@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import torch
 
@@ -22,8 +22,33 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / FILE_NAME
     with atomic_file(target) as stream:
-        torch.save(state, stream)
+        honest = _Stream(stream)
+        try:
+            torch.save(state, cast(BinaryIO, honest))
+        except Exception:
+            # Torch's writer says nothing about why a stream failed.
+            if honest.failure is not None:
+                raise honest.failure from None
+            raise
     return target
+
+
+class _Stream:
+    """A stream that remembers why it failed."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.failure: OSError | None = None
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - a buffer of any kind
+        try:
+            return self._stream.write(data)
+        except OSError as error:
+            self.failure = error
+            raise
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def load_checkpoint(path: Path, recipe: str) -> dict[str, Any]:

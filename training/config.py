@@ -5,11 +5,13 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 Schedule = Literal["linear", "cosine", "constant"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Strategy = Literal["auto", "one", "ddp", "fsdp"]
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,10 @@ class TrainConfig:
     """Folder of the run, one for each: checkpoints, log, resolved configuration."""
     batch: int = 8
     """Samples in one part of a step."""
-    parts: int = 1
-    """Parts of one step, whose gradients are averaged. Processes share them; one that has several computes them one
-    after the other, which takes less memory than a larger batch. Decides the result; how many processes there are does
-    not."""
+    parts: int = 0
+    """Parts of one step, whose gradients are averaged; 0 for one part for each process. Processes share them; one that
+    has several computes them one after the other, which takes less memory than a larger batch. Decides the result; how
+    many processes there are does not."""
     steps: int = 4000
     """Steps of the whole run, counted from the first."""
     learning_rate: float = 1e-3
@@ -48,8 +50,24 @@ class TrainConfig:
     """Time between checkpoints."""
     evaluate_minutes: float = 15.0
     """Time between evaluations on what is held out."""
-    device: str = "cpu"
-    """'cpu', or 'cuda' where there is one."""
+    log_steps: int = 20
+    """Steps between rows of the log."""
+    evaluate_first: bool = False
+    """Also evaluate the weights that the run begins with."""
+    device: str = "auto"
+    """'cpu', 'cuda', or 'auto' for a GPU where there is one."""
+    precision: Precision = "auto"
+    """What networks compute in: 'auto' is bfloat16 on GPUs that are faster with it, and float32 elsewhere."""
+    strategy: Strategy = "auto"
+    """How several processes (torchrun) share a network: each has the whole ('ddp') or a part of it ('fsdp')."""
+    loaders: int = 0
+    """Threads that load samples ahead; 0 for as many as suit the machine."""
+
+    def reduced(self) -> Self:
+        """The same, so small that a step of everything takes seconds: for a rehearsal."""
+        small: dict[str, Any] = {"batch": 2, "steps": 2, "warmup": 1, "height": 128, "held_out": 2}
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: min(value, known[name]) for name, value in small.items() if name in known})
 
 
 @dataclass(frozen=True)

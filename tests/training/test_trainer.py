@@ -21,7 +21,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def config_for(worlds, out, **changes):
-    base = {"height": 32, "batch": 4, "steps": 30, "held_out": 2, "warmup": 5, "evaluate_minutes": 60.0}
+    base = {
+        "height": 32,
+        "batch": 4,
+        "steps": 30,
+        "held_out": 2,
+        "warmup": 5,
+        "evaluate_minutes": 60.0,
+        "device": "cpu",
+    }
     return PanoSTraining(worlds=worlds, out=out, **{**base, **changes})
 
 
@@ -34,6 +42,7 @@ def test_a_short_run_learns_box_rooms(box_worlds, tmp_path):
     assert state["history"][-1]["absrel"] < 0.3
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_checkpoint(box_worlds, tmp_path):
     flags = ["--worlds", box_worlds, "--out", tmp_path, "--height", "32", "--batch", "2", "--held-out", "2"]
     flags += ["--save-minutes", "0", "--evaluate-minutes", "60"]
