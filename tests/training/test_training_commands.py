@@ -89,7 +89,7 @@ def test_the_sheet_of_one_world_is_its_photograph(run, tmp_path):
         (["train", "nobody"], "pano-s, click-s"),
         (["train", "pano-s", "--worlds", "{tmp}"], "generate"),
         (["train", "pano-s", "--worlds", "{tmp}"], "--held-out"),
-        (["train", "pano-s", "--out", "{tmp}/run", "--resume", "--worlds", "{tmp}"], "generate"),
+        (["train", "pano-s", "--out", "{tmp}/run", "--resume", "--worlds", "{tmp}"], "train first"),
         (["evaluate", "depth", "{tmp}"], "labels for depth"),
         (["evaluate", "clicks", "{tmp}"], "hand-drawn objects"),
         (["export", "{tmp}", "-o", "{tmp}/out"], "train first"),
