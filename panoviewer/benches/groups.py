@@ -35,6 +35,7 @@ GROUPS = (
     Group("geometry", "Panoramas, views, depth and clouds", "panoviewer.benches.geometry"),
     Group("growth", "From 2K to 16K", "panoviewer.benches.growth"),
     Group("opening", "Until a picture is seen", "panoviewer.benches.opening"),
+    Group("soak", "Hundreds of panoramas in one window", "panoviewer.benches.soak", on_request=True),
     Group("models", "Networks, with random weights", "panoviewer.benches.models", on_request=True),
     Group("published", "Published networks on turned panoramas", "panoviewer.benches.published", on_request=True),
 )

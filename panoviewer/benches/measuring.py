@@ -103,6 +103,13 @@ def held_bytes(work: Work) -> int | None:
     return None if before is None or after is None else max(0, after - before)
 
 
+def bytes_now() -> int | None:
+    """What this process holds now, after everything that is free was given back; None where nobody tells."""
+    gc.collect()
+    _give_back()
+    return _status("VmRSS")
+
+
 @dataclass(frozen=True)
 class Call:
     """A process that has ended.
