@@ -22,6 +22,7 @@ except ModuleNotFoundError:
     sys.stderr.write("Training needs tyro, which is not installed. Install it with: pip install 'panoviewer[train]'\n")
     sys.exit(2)
 
+from training.ablations.command import ablate
 from training.data_commands import check, import_set
 from training.label_commands import label, predict
 
@@ -357,6 +358,7 @@ def main() -> None:
         "train": _train_command(sys.argv[1:]),
         "rank": rank,
         "evaluate": evaluate,
+        "ablate": ablate,
         "export": export,
     }
     try:

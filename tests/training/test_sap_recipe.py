@@ -53,7 +53,7 @@ def opened(config):
 
 
 def test_a_short_run_learns(folder, tmp_path):
-    config = config_for(folder, tmp_path, steps=30, learning_rate=3e-3, encoder=True, frames=2, zigzags=0.5, drifts=0.0)
+    config = config_for(folder, tmp_path, steps=24, learning_rate=3e-3, encoder=True, frames=2, zigzags=0.5, drifts=0.0)
     recipe = opened(config)
     torch.manual_seed(0)
     fresh = recipe.build()

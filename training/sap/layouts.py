@@ -100,8 +100,8 @@ class WindowLook:
 
     @property
     def fov(self) -> float:
-        """See `Look`; no network that asks for it knows wider ones than half a turn."""
-        return min(self.span, math.pi)
+        """See `Look`; networks that want to know it have not learned from wider ones than a view's."""
+        return min(self.span, QUARTER)
 
     def see(self, erp: NDArray[Any], *, nearest: bool) -> NDArray[Any]:
         """See `Look`."""
