@@ -14,6 +14,7 @@ import numpy as np
 from core.errors import PanoError
 from core.geometry.regions import runs_inside
 from core.mask import SphereMask
+from core.panorama import Level
 from core.prediction import Prediction
 from core.scene import Edit, Scene, Segment
 
@@ -119,6 +120,16 @@ def with_copy(segments: tuple[Segment, ...], segment: Segment, height: int, widt
         return segments
     number = 1 + max((other.number for other in segments), default=0)
     return (*segments, Segment(number, mask, segment.label, segment.color, model=segment.model))
+
+
+def set_level(level: Level | None) -> Edit:
+    """The edit that says what is level in the photograph; None believes its own pose again."""
+
+    def edit(scene: Scene) -> Scene:
+        panorama = scene.panorama.with_level(level)
+        return scene if panorama is scene.panorama else replace(scene, panorama=panorama)
+
+    return edit
 
 
 def class_segments(

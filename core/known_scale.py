@@ -76,10 +76,15 @@ class KnownScale:
         if prediction.depth is None:
             return prediction
         if prediction.camera_height:
-            return prediction if self.camera_height is None else rescale(prediction, self.camera_height)
+            if self.camera_height is None:
+                return prediction
+            note = f"Metres are those of a camera height of {self.camera_height:.4g} m, which somebody knows"
+            return replace(rescale(prediction, self.camera_height), notes=(*prediction.notes, f"{note}."))
         if factor is None:
             return prediction
-        return replace(prediction, depth=prediction.depth * np.float32(factor), is_metric=True)
+        note = f"Metres are {factor:.4g} of the model's units, by a length that somebody knows."
+        depth = prediction.depth * np.float32(factor)
+        return replace(prediction, depth=depth, is_metric=True, notes=(*prediction.notes, note))
 
     def with_length(self, prediction: Prediction, measured: float, true: float) -> KnownScale:
         """The scale in which a line is as long as it is known to be.

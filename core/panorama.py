@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UnsupportedImage
-from core.geometry.camera import Camera
+from core.geometry.camera import Camera, rotation_from_angles
 from core.tone import DEVELOPED, ToneMap
 
 MIN_HEIGHT = 2
+
+Level = tuple[float, float]
+"""Pitch and roll in radians of a rotation ``level_from_world`` without a yaw."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Panorama:
         rgb: (H, W, 3) sRGB uint8, W = 2 H up to rounding, see `is_full_sphere`; read-only.
         valid: (H, W) bool, False where a partial panorama saw nothing; None when everything was seen.
         level_from_world: (3, 3) rotation that makes gravity point along +y; the identity for a level photograph.
+        level: Pitch and roll of `level_from_world` in radians where a person has set them, see `with_level`; None where
+            the pose is the photograph's own.
+        own_level_from_world: The photograph's own pose, to go back to; None where that is the present one.
         heading: Compass bearing of the picture's centre in radians, clockwise from north; None when unknown.
         initial_view: The first view, in the world frame.
         radiance: (H, W, 3) linear float32 when the file held more than 8 bits per channel; None otherwise.
@@ -60,6 +66,8 @@ class Panorama:
     rgb: NDArray[np.uint8]
     valid: NDArray[np.bool_] | None = None
     level_from_world: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
+    level: Level | None = None
+    own_level_from_world: NDArray[np.float64] | None = None
     heading: float | None = None
     initial_view: Camera = DEFAULT_VIEW
     radiance: NDArray[np.float32] | None = None
@@ -113,6 +121,18 @@ class Panorama:
             full_width=self.width,
             full_height=self.height,
         )
+
+    def with_level(self, level: Level | None) -> Panorama:
+        """The same photograph in the pose that a person has given it, or with None again in its own.
+
+        Pixels, heading and first view stay as they are: only what is up in them changes.
+        """
+        if level == self.level:
+            return self
+        own = self.level_from_world if self.own_level_from_world is None else self.own_level_from_world
+        if level is None:
+            return replace(self, level_from_world=own, level=None, own_level_from_world=None)
+        return replace(self, level_from_world=rotation_from_angles(0.0, *level), level=level, own_level_from_world=own)
 
     @property
     def is_level(self) -> bool:

@@ -43,6 +43,8 @@ def turned_panorama(panorama: Panorama, turned_from_world: ArrayLike, *, width: 
         valid=None if valid is None or valid.all() else valid,
         # A pose turns no compass: what it would turn about the vertical is the heading's.
         level_from_world=rotation_from_angles(0.0, pitch, roll),
+        level=None,
+        own_level_from_world=None,
         heading=None if panorama.heading is None else (panorama.heading + yaw) % (2 * math.pi),
         initial_view=Camera.from_rotation(
             rotation @ view.world_from_camera, fov_x=view.fov_x, height=view.height, width=view.width

@@ -178,6 +178,17 @@ ACTIONS: tuple[ActionSpec, ...] = (
         toolbar="Measure",
         icon="measure",
     ),
+    ActionSpec(
+        "level",
+        "Mea&sure",
+        "&Level the panorama",
+        ("Shift+L",),
+        "Say what is level by two clicks on the horizon or above each other; again to look around.",
+        checkable=True,
+        toolbar="Level",
+        icon="level",
+    ),
+    ActionSpec("level_reset", "Mea&sure", "Level as &photographed", (), "Go back to the pose of the photograph."),
     ActionSpec("run", "&Model", "&Run the model", ("Ctrl+R",), "Estimate depth, normals and classes again."),
     ActionSpec(
         "models", "&Model", "&Models…", ("Ctrl+M",), "See all models, their licences, and add or remove their weights."
@@ -268,6 +279,14 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("masks", "&View", "&Segments", ("V",), "Show the segments, or hide all of them.", checkable=True),
     ActionSpec("fit", "&View", "&Fit the panorama", ("Ctrl+F",), "Show the whole panorama.", separated=True),
     ActionSpec("home", "&View", "First &view", ("Home",), "Look where the photograph says one should look first."),
+    ActionSpec(
+        "stand",
+        "&View",
+        "Stand a&t the camera",
+        ("Ctrl+B",),
+        "Stand in the cloud where the photograph was taken, with the photograph over it.",
+        checkable=True,
+    ),
     ActionSpec("reset_3d", "&View", "&Reset the 3D view", ("R",), "Show the whole point cloud."),
     ActionSpec("grid", "&View", "&Grid", ("G",), "Draw lines of longitude and latitude.", checkable=True),
     ActionSpec(
@@ -289,13 +308,13 @@ TOOLBAR = (
     ("open",),
     ("photo", "depth", "normals", "classes", "cloud"),
     ("segment", "brush", "eraser", "lasso"),
-    ("measure",),
+    ("measure", "level"),
     ("export",),
 )
 """The entries of the tool bar, in groups."""
 
 VIEWS, TOOLS, CLICKS, BRUSHES, LASSO = "Views", "With any tool", "Segment by clicks", "Brush and eraser", "Lasso"
-MEASURE = "Measuring"
+MEASURE, LEVEL = "Measuring", "Levelling"
 GESTURES: tuple[tuple[str, str, str], ...] = (
     (VIEWS, "Drag", "Panorama: move it, sideways without end. Look-around view: look. 3D: turn."),
     (VIEWS, "Wheel", "Zoom about the cursor."),
@@ -303,6 +322,7 @@ GESTURES: tuple[tuple[str, str, str], ...] = (
     (VIEWS, "Click in the look-around view", "Scroll the panorama there."),
     (VIEWS, "Double click in 3D", "Turn about that point; beside the cloud: show all of it."),
     (VIEWS, "Shift + drag, right drag in 3D", "Move the cloud."),
+    (VIEWS, "B in 3D", "Stand at the camera, with the photo over the cloud; again: go back."),
     (VIEWS, "Arrows, + and −", "Look-around view: turn and zoom."),
     (VIEWS, "Click on a segment", "Select it; with Ctrl one more."),
     (VIEWS, "Tab, Shift + Tab", "Views: select the next segment, or the one before."),
@@ -321,8 +341,11 @@ GESTURES: tuple[tuple[str, str, str], ...] = (
     (LASSO, "Alt, Shift + Alt", "Subtract from the selected segment, leave of it only what is inside."),
     (LASSO, "Enter, double click, Backspace, Esc", "Corner by corner: close, take a corner back, give up."),
     (MEASURE, "Click", "In any view, also in 3D: one point more. Two give a length, three also angle and area."),
-    (MEASURE, "Enter, double click, Backspace, Esc", "End the line, take a point back, give up."),
+    (MEASURE, "Enter, Backspace, Esc", "End the line, take a point back, give up."),
     (MEASURE, "Ctrl + C", "Copy what is measured."),
+    (LEVEL, "Two clicks", "On the horizon, or above each other; two verticals fix all of the tilt."),
+    (LEVEL, "Enter, Backspace, Esc", "Keep it, take a line back, take all back."),
+    (LEVEL, "P", "Lines follow verticals, the horizon, or what is nearer."),
 )
 """Where a gesture counts, what is done, and what that does."""
 

@@ -280,10 +280,20 @@ def convert_parser() -> Parser:
         metavar="PITCH,ROLL",
         help="make the horizon level, by the pose that the picture states or by these degrees",
     )
-    for name, what in (("horizon", "on the horizon"), ("vertical", "above each other, such as an edge of a wall")):
-        parser.add_argument(
-            f"--{name}", type=_four_numbers, metavar="LON,LAT,LON,LAT", help=f"make it level by two points {what}"
-        )
+    parser.add_argument(
+        "--horizon",
+        type=_four_numbers,
+        metavar="LON,LAT,LON,LAT",
+        help="make it level by two points on the horizon",
+    )
+    parser.add_argument(
+        "--vertical",
+        action="append",
+        type=_four_numbers,
+        metavar="LON,LAT,LON,LAT",
+        help="make it level by two points above each other, such as an edge of a wall; give it twice, with edges in "
+        "different directions, to fix all of the tilt",
+    )
     parser.add_argument(
         "--rotate",
         type=_three_numbers,
@@ -369,7 +379,11 @@ def add_assume(parser: Parser) -> None:
 def _add_photograph(parser: Parser) -> None:
     add_assume(parser)
     parser.add_argument(
-        "--camera-height", type=_camera_height, metavar="M", help="known height of the camera above the floor"
+        "--camera-height",
+        type=_camera_height,
+        metavar="M",
+        help="known height of the camera above the floor; 'model' believes the model (default: what is kept for the "
+        "folder, where somebody has measured something in the window)",
     )
 
 
@@ -441,10 +455,13 @@ def _numbers(text: str, count: int) -> tuple[float, ...]:
 
 
 def _camera_height(text: str) -> float:
+    """Metres; 0 for the model's own."""
+    if text == "model":
+        return 0.0
     number = _number(text)
     lowest, highest = CAMERA_HEIGHTS
     if not lowest <= number <= highest:
-        raise argparse.ArgumentTypeError(f"expected {lowest:g} to {highest:g} metres, got '{text}'")
+        raise argparse.ArgumentTypeError(f"expected {lowest:g} to {highest:g} metres or 'model', got '{text}'")
     return number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import ModelUnavailable, UnsupportedImage
@@ -13,6 +13,9 @@ from core.export.results import NOTHING_THERE, ResultOptions, why_unfinished, wr
 from core.io.atomic import check_folder, make_folder
 from core.io.folder import foreign_kind, is_beside_a_photo, is_panorama, list_panoramas
 from core.io.images import read_panorama
+from core.io.kept_level import kept_level
+from core.io.kept_scale import read_scale, scale_settings
+from core.known_scale import KnownScale
 from core.models import Backend, load_model
 from core.models.base import PanoramaModel
 from core.models.detail import load_detail
@@ -158,6 +161,7 @@ def run_batch(
     device: str,
     backend: Backend,
     resume: bool,
+    keeps_scale: bool = True,
     console: Console,
     describe: Callable[[Exception], str],
 ) -> None:
@@ -170,6 +174,7 @@ def run_batch(
         device: Where the model runs; see `core.models.load_model`.
         backend: What computes; likewise.
         resume: Leave out pictures whose results are complete.
+        keeps_scale: Whether depth goes by the sizes that are known of a folder.
         console: Hears of every event.
         describe: Makes a sentence of an error of any kind.
 
@@ -185,8 +190,10 @@ def run_batch(
         console.event("skipped", file=str(path), reason=reason)
     for item in batch.items:
         try:
+            scale = read_scale(item.source) if keeps_scale else KnownScale()
+            wanted = replace(options, scale=scale_settings(scale), level=kept_level(item.source))
             if resume:
-                flaw = why_unfinished(item.source, item.target, options)
+                flaw = why_unfinished(item.source, item.target, wanted)
                 if flaw is None:
                     outcome.resumed += 1
                     console.event("skipped", file=str(item.source), reason="complete")
@@ -196,7 +203,7 @@ def run_batch(
                     console.event("redone", file=str(item.source), reason=flaw)
                     console.say(f"{item.source}: done again, because {flaw}")
             console.event("started", file=str(item.source))
-            panorama = read_panorama(item.source, assume=options.assume)
+            panorama = read_panorama(item.source, assume=options.assume).with_level(wanted.level)
             console.notes(item.source, panorama.notes)
             make_folder(item.target.parent)
             check_folder(item.target.parent)
@@ -216,8 +223,9 @@ def run_batch(
                 detail=detail,
                 progress=console.progress(item.source),
             )
+            prediction = scale.apply(prediction)
             console.notes(item.source, prediction.notes)
-            paths = write_results(panorama, prediction, item.target, options)
+            paths = write_results(panorama, prediction, item.target, wanted)
         except ModelUnavailable:
             raise
         except Exception as error:  # one bad picture must not stop the rest; nothing is hidden, it is told and counted

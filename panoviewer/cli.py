@@ -144,7 +144,7 @@ def _predict_all(
     if not args.resume:
         check_folder(args.output)  # with nothing left to do, nothing need be written
     options = ResultOptions(
-        args.model, tasks, args.size, args.formats, args.assume, args.camera_height, args.normals_axes, detail
+        args.model, tasks, args.size, args.formats, args.assume, args.camera_height or None, args.normals_axes, detail
     )
     run_batch(
         batch,
@@ -153,6 +153,7 @@ def _predict_all(
         device=args.device,
         backend=args.backend,
         resume=args.resume,
+        keeps_scale=args.camera_height is None,
         console=console,
         describe=describe,
     )

@@ -14,6 +14,8 @@ from core.export.annotated import file_name
 from core.export.geometry import build, chosen_frame, find_geometry
 from core.io.atomic import check_folder, is_same_file, make_folder, prepare_file
 from core.io.images import read_panorama
+from core.io.kept_level import as_kept
+from core.io.kept_scale import read_scale
 from core.io.project import Entry, Project, is_project, read_project
 from core.mesh import DEFAULT_MESH, MeshOptions
 from core.models import find_model, load_model
@@ -198,13 +200,15 @@ def _write(item: _Item, project: Project | None, wanted: _Wanted, model: _Model,
                 item.entry.problem or f"Expected an annotation file, found none: {item.entry.annotation}"
             )
     _files(item, exporter)
-    panorama = read_panorama(item.photo, assume=args.assume)
+    panorama = as_kept(read_panorama(item.photo, assume=args.assume))
     frame = chosen_frame(exporter, args.frame, panorama, raw_pose=args.raw_pose)
     console.notes(item.photo, panorama.notes)
     progress = console.progress(item.photo)
     prediction = predict_panorama(
-        model.get(), panorama, camera_height=args.camera_height, progress=stage(progress, 0, PREDICTED)
+        model.get(), panorama, camera_height=args.camera_height or None, progress=stage(progress, 0, PREDICTED)
     )
+    if args.camera_height is None:
+        prediction = read_scale(item.photo).apply(prediction)
     console.notes(item.photo, prediction.notes)
     make_folder(item.target.parent)
     writing = stage(progress, BUILT, 1)

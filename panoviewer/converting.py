@@ -14,7 +14,7 @@ from core.export import export, find_exporter
 from core.export.panorama import cube_faces, write_pixels
 from core.geometry.camera import angles_from_rotation, rotation_from_angles
 from core.geometry.cube import CROSS, FACES, STRIP
-from core.geometry.levelling import level_by_horizon, level_by_vertical
+from core.geometry.levelling import Kind, Line, level_by_lines
 from core.geometry.sampling import Image
 from core.geometry.sphere import lonlat_to_directions
 from core.io.atomic import atomic_file, prepare_file
@@ -23,6 +23,7 @@ from core.io.gpano import GPano
 from core.io.gpano_packet import gpano_packet, kept_exif, kept_tags
 from core.io.header import read_header
 from core.io.images import read_panorama
+from core.io.kept_level import as_kept
 from core.panorama import Panorama
 from core.turning import turned_panorama
 from panoviewer.arguments import DONE, UsageError, convert_parser, refuse_inputs
@@ -66,7 +67,7 @@ def _convert_picture(args: argparse.Namespace, console: Console) -> list[Path]:
     targets = _targets(args, "")
     suffix = find_exporter(Panorama, args.output).suffix
     header = read_header(args.file)
-    panorama = read_panorama(args.file, assume=args.assume)
+    panorama = as_kept(read_panorama(args.file, assume=args.assume))
     console.notes(args.file, panorama.notes)
     if suffix in LIGHT and panorama.radiance is None:
         raise UsageError(
@@ -129,13 +130,15 @@ def _levelled(args: argparse.Namespace, level_from_world: NDArray[np.float64]) -
     """The pose by the points that are given."""
     if args.level is not None or (args.horizon is not None and args.vertical is not None):
         raise UsageError("Expected one of --level, --horizon and --vertical, got several; leave the others out.")
-    points = args.vertical if args.horizon is None else args.horizon
-    way = level_by_vertical if args.horizon is None else level_by_horizon
-    first, second = (lonlat_to_directions(*np.radians(point)) for point in (points[:2], points[2:]))
+    kind = Kind.VERTICAL if args.horizon is None else Kind.HORIZON
+    lines = [
+        Line(kind, *(lonlat_to_directions(*np.radians(point)) for point in (points[:2], points[2:])))
+        for points in (args.vertical if args.horizon is None else [args.horizon])
+    ]
     try:
-        return way(first, second, level_from_world)
+        return level_by_lines(lines, level_from_world)
     except ValueError as error:
-        raise UsageError(f"The two points give no pose: {error}; choose others.") from error
+        raise UsageError(f"The points give no pose: {error}; choose others.") from error
 
 
 def _pose(angles: tuple[float, float]) -> NDArray[np.float64]:

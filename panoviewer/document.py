@@ -22,6 +22,7 @@ class Document(QObject):
         options_changed: The choices for the cloud have changed; the old cloud stays until the new one is there.
         cloud_changed: There is another cloud, or none any more.
         scene_changed: There are other segments or labels; also when there is no scene any more.
+        level_changed: What is level in the panorama was said anew: `panorama` has the same pixels and another pose.
         edited(str): The scene was edited, by an edit of this name or by undoing or redoing one; after `scene_changed`.
     """
 
@@ -30,6 +31,7 @@ class Document(QObject):
     options_changed = Signal()
     cloud_changed = Signal()
     scene_changed = Signal()
+    level_changed = Signal()
     edited = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -40,6 +42,7 @@ class Document(QObject):
         self._history: History | None = None
         self._options = CloudOptions()
         self._generation = 0
+        self._posed: Panorama | None = None
 
     @property
     def generation(self) -> int:
@@ -48,8 +51,8 @@ class Document(QObject):
 
     @property
     def panorama(self) -> Panorama | None:
-        """The open panorama."""
-        return self._panorama
+        """The open panorama, in the pose that the scene gives it."""
+        return self._panorama if self._history is None else self._history.scene.panorama
 
     @property
     def prediction(self) -> Prediction | None:
@@ -94,6 +97,7 @@ class Document(QObject):
         self._generation += 1
         self._panorama, self._prediction, self._cloud, self._options = panorama, None, None, options
         self._history = None
+        self._posed = panorama
         self.panorama_changed.emit()
         self.scene_changed.emit()
         self.prediction_changed.emit()
@@ -105,9 +109,10 @@ class Document(QObject):
         Raises:
             ValueError: It is one of another panorama.
         """
-        if scene.panorama is not self._panorama:
+        if self._panorama is None or scene.panorama.rgb is not self._panorama.rgb:
             raise ValueError("expected a scene of the open panorama")
         self._history = History(scene)
+        self._tell_level()
         self.scene_changed.emit()
 
     def apply(self, name: str, edit: Edit) -> None:
@@ -156,6 +161,12 @@ class Document(QObject):
             self._options = options
             self.options_changed.emit()
 
+    def _tell_level(self) -> None:
+        if self.panorama is not self._posed:
+            self._posed = self.panorama
+            self.level_changed.emit()
+
     def _tell(self, name: str) -> None:
+        self._tell_level()
         self.scene_changed.emit()
         self.edited.emit(name)

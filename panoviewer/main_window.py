@@ -36,6 +36,7 @@ from panoviewer.exporting import Exporting
 from panoviewer.exposing import STEP, Exposing
 from panoviewer.jobs import Job
 from panoviewer.layering import Layering
+from panoviewer.levelling import Levelling
 from panoviewer.measuring import Measuring
 from panoviewer.opengl import OpenGL
 from panoviewer.opening import Opening
@@ -60,8 +61,10 @@ from panoviewer.settings import (
 )
 from panoviewer.shortcuts import Shortcuts
 from panoviewer.stage import Stage
+from panoviewer.standing import Standing
 from panoviewer.theme import icon
 from panoviewer.tools.navigate_tool import NavigateTool
+from panoviewer.tools.tool import Tool
 from panoviewer.tools.toolbox import Toolbox
 from panoviewer.viewpoint import Viewpoint
 from panoviewer.views.cloud_buffer import CloudBuffer
@@ -122,6 +125,9 @@ class MainWindow(QMainWindow):
         self.measuring = Measuring(
             session, self.stage, self.pointing, set_marks=self.desk.display.set_marks, parent=self
         )
+        self.levelling = Levelling(
+            session.document, self.desk.annotating, set_marks=self.desk.display.set_marks, parent=self
+        )
         self.shortcuts = Shortcuts(settings, self)
         self.actions_by_name, menus = build_actions(self, self._handlers(), self.shortcuts.keys(), self.opening.recent)
         # Before others hear of it, who may lend keys.
@@ -135,6 +141,15 @@ class MainWindow(QMainWindow):
             cloud_panel=self.cloud_panel,
             cloud=self.stage.cloud,
             actions=self.actions_by_name,
+            parent=self,
+        )
+        self.standing = Standing(
+            session,
+            self.stage,
+            self.viewpoint,
+            self.pointing,
+            panel=self.cloud_panel,
+            action=self.actions_by_name["stand"],
             parent=self,
         )
         self.compare_bar = CompareBar()
@@ -186,6 +201,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.hints)
         layout.addWidget(self.desk.strip)
         layout.addWidget(self.measuring.strip)
+        layout.addWidget(self.levelling.strip)
         layout.addWidget(self.compare_bar)
         layout.addWidget(self.stage, 1)
         self.setCentralWidget(central)
@@ -275,7 +291,9 @@ class MainWindow(QMainWindow):
             "cloud": self.show_cloud,
             "fit": self.stage.erp.fit,
             "home": self.look_home,
-            "reset_3d": self.stage.cloud.reset,
+            # These are made after the actions.
+            "stand": lambda on: self.standing.stand(stands=on),
+            "reset_3d": lambda: self.standing.reset(),  # noqa: PLW0108
             "grid": lambda on: self.stage.erp.set_grid(visible=on),
             "brighter": lambda: self.exposing.brighten(STEP),
             "darker": lambda: self.exposing.brighten(-STEP),
@@ -283,6 +301,8 @@ class MainWindow(QMainWindow):
             "full_screen": lambda on: self.showFullScreen() if on else self.showNormal(),
             **self.desk.handlers(),
             "measure": lambda _on: self._use_measure(),
+            "level": lambda _on: self._use(self.levelling.tool),
+            "level_reset": self.levelling.reset,
             "shortcuts": lambda: show_shortcuts(self, self.shortcuts.keys()),
             "about": lambda: show_about(self, self._opengl),
         }
@@ -313,6 +333,7 @@ class MainWindow(QMainWindow):
         self.comparing_segments.noted.connect(self.messages.show_note)
         self.comparing_segments.changed.connect(self._show_comparison)
         session.document.scene_changed.connect(self.comparing_segments.follow)
+        session.document.level_changed.connect(self._show_level)
 
         self.inference.run_requested.connect(session.predict)
         self.inference.cancel_requested.connect(session.jobs.cancel)
@@ -414,13 +435,25 @@ class MainWindow(QMainWindow):
 
     def _use_measure(self) -> None:
         """Measure, or look around again."""
-        is_used = self.toolbox.tool is self.measuring.tool
-        self.toolbox.use(self.navigate if is_used else self.measuring.tool)
-        if not is_used:
+        self._use(self.measuring.tool)
+        if self.toolbox.tool is self.measuring.tool:
             self.measuring.start()
 
+    def _use(self, tool: Tool) -> None:
+        """Use a tool; a second time looks around again."""
+        self.toolbox.use(self.navigate if self.toolbox.tool is tool else tool)
+
     def _show_tool(self) -> None:
-        self.actions_by_name["measure"].setChecked(self.toolbox.tool is self.measuring.tool)
+        for name, tool in (("measure", self.measuring.tool), ("level", self.levelling.tool)):
+            self.actions_by_name[name].setChecked(self.toolbox.tool is tool)
+
+    def _show_level(self) -> None:
+        """The panorama is held in another pose."""
+        panorama = self.session.document.panorama
+        if panorama is not None:
+            self.viewpoint.set_level(panorama.level_from_world)
+        self.pointing.refresh()
+        self.measuring.refresh()
 
     # ----- keys of the tool -----
 

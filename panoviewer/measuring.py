@@ -61,6 +61,7 @@ class Measuring(QObject):
         self._pointing = pointing
         self._set_marks = set_marks
         self._measured: Measurement | None = None
+        self._has_drawn = False
         self.tool = MeasureTool(self)
         self.strip = MeasureStrip()
         self.tool.changed.connect(self.refresh)
@@ -79,11 +80,13 @@ class Measuring(QObject):
         tool = self.tool
         self.strip.setVisible(tool.in_use)
         if not tool.in_use:
-            if self._measured is not None or len(tool.corners):
+            if self._has_drawn:
                 self._measured = None
                 self._set_marks(())
                 self._stage.cloud.set_line(np.empty((0, 3)))
+            self._has_drawn = False
             return
+        self._has_drawn = True
         corners = [*tool.corners]
         self._measured = self._measure(corners)
         shown = self._measured

@@ -84,7 +84,8 @@ class Pointing(QObject):
 
     def photo_from_cloud(self) -> NDArray[np.float64]:
         """(3, 3) rotation from the cloud's frame into the photograph's."""
-        panorama, cloud = self._document.panorama, self._document.cloud
-        if panorama is None or cloud is None or cloud.options.raw_pose:
+        cloud = self._document.cloud
+        if cloud is None or cloud.options.raw_pose:
             return np.eye(3)
-        return panorama.level_from_world.T
+        # Not that of the panorama, whose pose may be another since the cloud was made.
+        return cloud.level_from_world.T

@@ -131,6 +131,7 @@ class Session(QObject):
         self.jobs.changed.connect(self._notice_cancel)
         self._waiting: list[Callable[[], object]] = []
         self.document.options_changed.connect(self._build_cloud)
+        self.document.level_changed.connect(self._build_cloud)
 
     @property
     def scale(self) -> KnownScale:

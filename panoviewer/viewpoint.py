@@ -56,6 +56,14 @@ class Viewpoint(QObject):
         self._camera = framed(self._first_view, height, width)
         self.camera_changed.emit()
 
+    def set_level(self, level_from_world: np.ndarray) -> None:
+        """The same panorama in another pose: the view goes on looking there, upright."""
+        ahead = self.photo.world_from_camera[:, 2]
+        self._level_from_world = level_from_world
+        self._first_view = None
+        self._camera = aimed_at(self._camera, level_from_world @ ahead)
+        self.camera_changed.emit()
+
     def set_camera(self, camera: Camera) -> None:
         """Look along another camera, given in the level frame."""
         if camera != self._camera:

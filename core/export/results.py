@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from core.io.digest import content_sha256, file_sha256
 from core.io.placement import Assume
 from core.models import Size, find_model, weights_file
 from core.models.base import Task
-from core.panorama import Panorama
+from core.panorama import Level, Panorama
 from core.prediction import Prediction
 
 SCHEMA = 2
@@ -42,6 +43,8 @@ class ResultOptions:
         assume: What is assumed of a photograph that is not 2:1 and does not say what it shows.
         camera_height: Metres, when known.
         normals_axes: Of the pictures of normals; see `core.export.normals.AXES`.
+        scale: What is known of sizes beside the photograph, as settings; empty for nothing.
+        level: Pitch and roll in radians where a person has said what is level; None for the photograph's own pose.
         detail: The perspective network, as `model`, on whose tiles full-size depth is refined; empty for none.
     """
 
@@ -53,6 +56,8 @@ class ResultOptions:
     camera_height: float | None = None
     normals_axes: normals.Axes = "opencv"
     detail: str = ""
+    scale: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    level: Level | None = None
 
 
 def result_suffixes(options: ResultOptions) -> list[str]:
@@ -189,7 +194,7 @@ def _report(panorama: Panorama, prediction: Prediction, options: ResultOptions) 
         "metric": prediction.is_metric,
         "frame": FRAME,
         "camera_height": _finite(prediction.camera_height),
-        "camera_height_from": "user" if options.camera_height is not None else "model",
+        "camera_height_from": "user" if options.camera_height is not None or options.scale else "model",
         "class_names": list(prediction.class_names),
         "crop": None if part is None else asdict(part),
         "pose": pose_facts(panorama.level_from_world, panorama.heading),
@@ -209,7 +214,11 @@ def _report(panorama: Panorama, prediction: Prediction, options: ResultOptions) 
 
 def _plain(options: ResultOptions) -> dict[str, Any]:
     """Options as JSON reads them back; the order of tasks and formats does not matter."""
-    plain = asdict(options)
+    plain = asdict(replace(options, scale={}))
+    plain |= {"scale": dict(options.scale), "level": options.level and list(options.level)}
+    for name in ("scale", "level"):
+        if not plain[name]:
+            del plain[name]
     # Where a model of the user's lies is nobody's business; the hash of its weights tells it from others.
     plain["model"] = find_model(options.model).name
     if options.detail:

@@ -1,6 +1,10 @@
-"""The pose of a photograph from two of its points: on the horizon, or above each other."""
+"""The pose of a photograph from lines in it: two points on the horizon, or two above each other."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +13,69 @@ from core.geometry.camera import angles_from_rotation, rotation_from_angles
 
 LEAST_ANGLE = np.radians(1.0)
 """Between the two points (or one and the opposite of the other); nearer ones say nothing about a line."""
+
+LEAST_CROSSING = np.radians(3.0)
+"""Between the planes of two verticals; nearer ones say the same thing twice."""
+
+
+class Kind(StrEnum):
+    """What a line follows."""
+
+    HORIZON = "horizon"
+    VERTICAL = "vertical"
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Two points of a photograph that lie on the horizon, or above each other.
+
+    Attributes:
+        kind: Which of both.
+        first, second: (3,) directions in the photograph's frame.
+    """
+
+    kind: Kind
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+
+
+def likely_kind(first: ArrayLike, second: ArrayLike, level_from_world: ArrayLike) -> Kind:
+    """What a line between two directions is meant to follow: what it is nearer to in the pose so far.
+
+    Raises:
+        ValueError: The directions are nearly the same or opposite.
+    """
+    down = np.asarray(level_from_world, np.float64)[1]
+    is_level = abs(_across(first, second) @ down) > np.sqrt(0.5)
+    return Kind.HORIZON if is_level else Kind.VERTICAL
+
+
+def level_by_lines(lines: Sequence[Line], level_from_world: ArrayLike) -> NDArray[np.float64]:
+    """The pose by all lines: the last one on the horizon decides; of verticals, two fix what one leaves open.
+
+    Several verticals are met in the sense of least squares.
+
+    Args:
+        lines: At least one.
+        level_from_world: (3, 3) the pose so far, which tells up from down.
+
+    Returns:
+        (3, 3) `level_from_world` with the heading of the photograph's middle kept.
+
+    Raises:
+        ValueError: The points of a line are nearly the same or opposite, or a single vertical was level so far.
+    """
+    before = np.asarray(level_from_world, np.float64)
+    horizons = [line for line in lines if line.kind is Kind.HORIZON]
+    if horizons:
+        return level_by_horizon(horizons[-1].first, horizons[-1].second, before)
+    normals = np.stack([_across(line.first, line.second) for line in lines])
+    _, spread, axes = np.linalg.svd(normals, full_matrices=True)
+    # Down is at a right angle to the normals of all planes; where those are all alike, the newest line decides.
+    if len(lines) < 2 or spread[1] < np.sin(LEAST_CROSSING / 2) * np.sqrt(len(lines)):
+        return level_by_vertical(lines[-1].first, lines[-1].second, before)
+    down = axes[2]
+    return _level(down if down @ before[1] > 0 else -down)
 
 
 def level_by_horizon(first: ArrayLike, second: ArrayLike, level_from_world: ArrayLike) -> NDArray[np.float64]:

@@ -33,6 +33,10 @@ without inner values takes one line, and the masks come last, one per line, so t
      }
     }
 
+- Where a person has said what is level, `version` is 2, and behind `photo` stands a line more:
+  `"level": {"pitch": 0.021, "roll": -0.034}`, radians. A direction d of the photograph is R d in the level frame, with
+  R of `core.geometry.camera.rotation_from_angles`: roll about z first, then pitch about x. It takes the place of the
+  pose in the photograph's metadata. A file without it has version 1, which older programs can read, too.
 - `photo.path` is relative to the folder of the annotation file and never leaves it; it is written with '/'.
 - `review` is 'open', 'accepted' or 'rejected', of the panorama and of each segment.
 - `labels` is the label set in the order of its hot keys. `segments` are in the order in which they were made; later
@@ -61,12 +65,13 @@ from core.io.checked_json import FieldError, Fields, dump_object, parse_object, 
 from core.io.memory import default_memory_budget, format_bytes
 from core.io.photo_reference import Photo, photo_values, read_photo
 from core.mask import STORED_BYTES_PER_PIXEL, SphereMask
-from core.panorama import Panorama
+from core.panorama import Level, Panorama
 from core.prediction import Prediction
 from core.scene import Box, Click, Color, Label, Review, Scene, Segment
 
 FORMAT = "panoviewer-annotation"
-VERSION = 1
+VERSION = 2
+VERSION_WITHOUT_LEVEL = 1
 
 MAX_SEGMENTS = 100_000
 MAX_LABELS = 10_000
@@ -86,20 +91,22 @@ class Annotation:
     Attributes:
         photo: What it belongs to.
         segments, labels, review: As in a `Scene`.
+        level: That a person has set, as in a `Panorama`.
     """
 
     photo: Photo
     segments: tuple[Segment, ...] = ()
     labels: tuple[Label, ...] = ()
     review: Review = Review.OPEN
+    level: Level | None = None
 
     @classmethod
     def of(cls, scene: Scene, photo: Photo) -> Annotation:
         """Of a scene whose panorama is `photo`."""
-        return cls(photo, scene.segments, scene.labels, scene.review)
+        return cls(photo, scene.segments, scene.labels, scene.review, scene.panorama.level)
 
     def scene(self, panorama: Panorama, prediction: Prediction | None = None) -> Scene:
-        """The scene on its panorama.
+        """The scene on its panorama, which gets the level that a person has set.
 
         Raises:
             ProjectError: The photograph has another size than the masks.
@@ -109,7 +116,7 @@ class Annotation:
                 f"The annotations were made on a picture of {self.photo.width} x {self.photo.height}, this one has "
                 f"{panorama.width} x {panorama.height}; put the original back: {panorama.path or self.photo.path}"
             )
-        return Scene(panorama, prediction, self.segments, self.labels, self.review)
+        return Scene(panorama.with_level(self.level), prediction, self.segments, self.labels, self.review)
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class Outline:
     """What a listing says of an annotation file, read without its masks.
 
     Attributes:
-        photo, labels, review: As in the file.
+        photo, labels, review, level: As in the file.
         segments: How many segments have each label.
         reviews: How many segments a reviewer has left open, accepted, rejected.
     """
@@ -127,6 +134,7 @@ class Outline:
     review: Review
     segments: Counter[str]
     reviews: Counter[Review]
+    level: Level | None = None
 
 
 def encode(annotation: Annotation) -> bytes:
@@ -138,8 +146,9 @@ def encode(annotation: Annotation) -> bytes:
     """
     head: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION_WITHOUT_LEVEL if annotation.level is None else VERSION,
         "photo": photo_values(annotation.photo),
+        **({} if annotation.level is None else {"level": level_values(annotation.level)}),
         "review": str(annotation.review),
         "labels": [label_values(label) for label in annotation.labels],
         "segments": [segment_values(segment) for segment in annotation.segments],
@@ -200,7 +209,7 @@ def decode(data: bytes, size: tuple[int, int] | None = None) -> Annotation:
     segments = read_segments(head.segments, masks, head.photo)
     masks.finish()
     fields.finish()
-    return Annotation(head.photo, segments, head.labels, head.review)
+    return Annotation(head.photo, segments, head.labels, head.review, head.level)
 
 
 def decode_outline(data: bytes) -> Outline:
@@ -218,6 +227,7 @@ def decode_outline(data: bytes) -> Outline:
         review=head.review,
         segments=Counter(segment.text("label") for segment in head.segments),
         reviews=Counter(segment.choice("review", Review) for segment in head.segments),
+        level=head.level,
     )
 
 
@@ -232,18 +242,20 @@ class _Head:
     labels: tuple[Label, ...]
     review: Review
     segments: list[Fields]
+    level: Level | None
 
 
 def _read_head(fields: Fields) -> _Head:
-    check_version(fields, FORMAT, VERSION)
+    version = check_version(fields, FORMAT, VERSION)
     photo = read_photo(fields.inner("photo"))
+    level = read_level(fields) if version > VERSION_WITHOUT_LEVEL else None
     segments = fields.objects("segments", MAX_SEGMENTS)
     refuse_repeats("segment numbers", [segment.integer("number", 1) for segment in segments])
-    return _Head(photo, read_labels(fields), fields.choice("review", Review), segments)
+    return _Head(photo, read_labels(fields), fields.choice("review", Review), segments, level)
 
 
-def check_version(fields: Fields, expected: str, version: int) -> None:
-    """Whether a file is of the expected format, in a version that this program knows.
+def check_version(fields: Fields, expected: str, version: int) -> int:
+    """Whether a file is of the expected format, in a version that this program knows; that version.
 
     Raises:
         FieldError: It is not.
@@ -254,6 +266,28 @@ def check_version(fields: Fields, expected: str, version: int) -> None:
     number = fields.integer("version", 1)
     if number > version:
         raise FieldError(f"version {version} of the format (a newer program wrote this; update PanoViewer)", number)
+    return number
+
+
+def level_values(level: Level | None) -> dict[str, float] | None:
+    """For a file."""
+    return None if level is None else {"pitch": float(level[0]), "roll": float(level[1])}
+
+
+def read_level(fields: Fields) -> Level | None:
+    """The field `level` of a file.
+
+    Raises:
+        FieldError: It is wrong.
+    """
+    if fields.is_null("level"):
+        return None
+    level = fields.inner("level")
+    pitch, roll = level.number("pitch"), level.number("roll")
+    if abs(pitch) > math.pi / 2 or abs(roll) > math.pi:
+        raise FieldError("level to be a pitch within a quarter turn and a roll within half a turn", (pitch, roll))
+    level.finish()
+    return pitch, roll
 
 
 def label_values(label: Label) -> dict[str, Any]:

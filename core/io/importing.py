@@ -17,6 +17,7 @@ from core.io.coco import read_coco
 from core.io.folder import is_panorama
 from core.io.imported import ImportedFile, ImportedPicture
 from core.io.journal import journal_path
+from core.io.kept_level import kept_level
 from core.io.labelme import read_labelme
 from core.io.lock import lock_project
 from core.io.photo_reference import photo_of, stays_inside
@@ -164,7 +165,8 @@ class _Import:
         with naming(path, "export it again from the tool that made it"):
             segments = self._segments_of(picture, grid)
         size = grid.placement.full_height, grid.placement.full_width
-        write_annotation(target, Annotation(photo_of(photo, *size), segments, tuple(labels)))
+        written = Annotation(photo_of(photo, *size), segments, tuple(labels), level=kept_level(photo))
+        write_annotation(target, written)
         self._done.add(target)
         self._panoramas += 1
         self._segments += len(segments)

@@ -4,7 +4,8 @@ The journal of `hall.jpg.pano.json` is the hidden file `.hall.jpg.pano.journal` 
 length and CRC-32 of the text, eight hexadecimal digits each, then the text, a JSON object. The first record names the
 annotation file, by SHA-256, that the edits go on from (null: there is none yet). Every other one holds the name of an
 edit and what it changed, in the words of the annotation file (`core.io.annotation`): segments, the masks among them
-that are new, the numbers of removed segments, and the order, label set and review where they changed. A record with
+that are new, the numbers of removed segments, and the order, label set, review and level (null: the photograph's own,
+since version 2) where they changed. A record with
 `saved` says which SHA-256 the annotation file was about to get; its change leads from that file to the state that the
 journal had reached.
 
@@ -21,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ProjectError
-from core.io.annotation import Annotation, label_values, mask_text, refuse_unreadable, segment_values
+from core.io.annotation import Annotation, label_values, level_values, mask_text, refuse_unreadable, segment_values
 from core.io.checked_json import dump_line
 from core.io.own_files import remove_own, set_aside, write_own
 from core.io.photo_reference import photo_values
 from core.scene import Segment
 
 FORMAT = "panoviewer-journal"
-VERSION = 1
+VERSION = 2
 COMPACT_BYTES = 64 << 20
 COMPACT_RECORDS = 20_000
 """A journal that has grown by this much is written anew as one record."""
@@ -229,6 +230,8 @@ def difference(before: Annotation, after: Annotation) -> dict[str, Any]:
         change["labels"] = [label_values(label) for label in after.labels]
     if before.review != after.review:
         change["review"] = str(after.review)
+    if before.level != after.level:
+        change["level"] = level_values(after.level)
     return change
 
 

@@ -37,6 +37,12 @@ def read_scale(photo: Path) -> KnownScale:
     )
 
 
+def scale_settings(scale: KnownScale) -> dict[str, float]:
+    """A scale as settings."""
+    height = {} if scale.camera_height is None else {CAMERA_HEIGHT: scale.camera_height}
+    return height | {FACTOR + name: factor for name, factor in scale.factors.items()}
+
+
 def write_scale(folder: Path, scale: KnownScale) -> None:
     """Keep a scale for a folder, whose lock the caller holds; where nothing is known, no file is made.
 
@@ -45,9 +51,7 @@ def write_scale(folder: Path, scale: KnownScale) -> None:
     """
     project = read_project_file(folder)
     others = {name: value for name, value in project.settings.items() if not _is_ours(name)}
-    factors = {FACTOR + name: factor for name, factor in scale.factors.items()}
-    height = {} if scale.camera_height is None else {CAMERA_HEIGHT: scale.camera_height}
-    settings = {**others, **height, **factors}
+    settings = {**others, **scale_settings(scale)}
     if settings != dict(project.settings):
         write_project_file(folder, replace(project, settings=MappingProxyType(settings)))
 

@@ -16,6 +16,7 @@ from core.io.annotation import (
     mask_text,
     read_box_of_mask,
     read_labels,
+    read_level,
     read_segments,
     refuse_repeats,
 )
@@ -254,6 +255,8 @@ class _Record:
         self.order = _numbers(fields, "order") if fields.has("order") else None
         self.labels = read_labels(fields) if fields.has("labels") else None
         self.review = fields.choice("review", Review) if fields.has("review") else None
+        self.has_level = fields.has("level")
+        self.level = read_level(fields) if self.has_level else None
         fields.finish()
 
 
@@ -276,7 +279,7 @@ class _State:
 
     def __init__(self, annotation: Annotation, *, is_exact: bool) -> None:
         self._segments: dict[int, Segment | tuple[Fields, str]] = {s.number: s for s in annotation.segments}
-        self._labels, self._review = annotation.labels, annotation.review
+        self._labels, self._review, self._level = annotation.labels, annotation.review, annotation.level
         self._photo = annotation.photo
         self._is_exact = is_exact
         self.missed = 0
@@ -307,6 +310,7 @@ class _State:
         self._segments = {number: self._segments[number] for number in order}
         self._labels = self._labels if record.labels is None else record.labels
         self._review = self._review if record.review is None else record.review
+        self._level = record.level if record.has_level else self._level
 
     def _present_mask(self, number: int, box: tuple[int, int, int, int, int]) -> str | None:
         """The content of the mask that a segment has, if it is one of this box."""
@@ -326,4 +330,4 @@ class _State:
         segments = tuple(
             entry if isinstance(entry, Segment) else by_number[number] for number, entry in self._segments.items()
         )
-        return Annotation(photo, segments, self._labels, self._review)
+        return Annotation(photo, segments, self._labels, self._review, self._level)

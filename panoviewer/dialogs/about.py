@@ -27,9 +27,10 @@ from panoviewer.opengl import OpenGL
 Line = tuple[str, str]
 """Keys and what they do; or a heading and nothing."""
 KEYS_WIDTH, SENTENCE_WIDTH, GAP = 110, 225, 28
-WRAP, WRAP_KEYS = 36, 16
+WRAP, WRAP_KEYS = 34, 13
 """Letters that fit into a row of a sentence and of keys."""
-SLACK = 0.5
+ROW, ROW_GAP = 16, 2
+SLACK = 1.5
 COLUMN_WIDTH, MOST_COLUMNS = 370, 4
 """Of the list of keys; wide rather than high, as screens are."""
 
@@ -88,7 +89,7 @@ def _columns(lines: Sequence[Line], count: int) -> list[list[Line]]:
     """The lines in so many columns; a heading stands above what it is of."""
     share = sum(map(_rows, lines)) / count
     columns: list[list[Line]] = [[]]
-    filled = 0
+    filled = 0.0
     for line in lines:
         needed = _rows(line) + (0 if line[1] else 1)
         if columns[-1] and filled + needed > share * len(columns) + SLACK and len(columns) < count:
@@ -98,9 +99,9 @@ def _columns(lines: Sequence[Line], count: int) -> list[list[Line]]:
     return columns
 
 
-def _rows(line: Line) -> int:
-    """About how many rows of text a line takes."""
-    return max(-(-len(line[1]) // WRAP), -(-len(line[0]) // WRAP_KEYS))
+def _rows(line: Line) -> float:
+    """About how many rows of text a line takes, with the gap below it."""
+    return max(-(-len(line[1]) // WRAP), -(-len(line[0]) // WRAP_KEYS)) + ROW_GAP / ROW
 
 
 def _table(rows: Sequence[Line]) -> QWidget:
@@ -109,7 +110,7 @@ def _table(rows: Sequence[Line]) -> QWidget:
     grid = QGridLayout(table)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(14)
-    grid.setVerticalSpacing(5)
+    grid.setVerticalSpacing(ROW_GAP)
     for row, (keys, tip) in enumerate(rows):
         if not tip:
             heading = QLabel(keys)

@@ -222,7 +222,7 @@ class CloudCanvas(QObject):
         self._buffer = buffer
         self._parts = [None] * min(-(-self.count // PART_POINTS), MOST_PARTS)
         self._hover_step = max(1, self.count // HOVER_POINTS)
-        if not (keep_view and had_cloud):
+        if not (keep_view and had_cloud) and not isinstance(self.orbit, Stand):
             self.reset()
         self._draw_again()
 

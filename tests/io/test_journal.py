@@ -172,7 +172,7 @@ FOREIGN = {
     "rubbish": (b"hello\n" * 100, "a journal"),
     "an annotation file": (encode(some_annotation()), "a journal"),
     "another format": (frame(json.dumps(HEADER | {"format": "x"})), "format"),
-    "future version": (frame(json.dumps(HEADER | {"version": 2})), "update PanoViewer"),
+    "future version": (frame(json.dumps(HEADER | {"version": 3})), "update PanoViewer"),
     "another size": (
         frame(json.dumps(HEADER | {"photo": HEADER["photo"] | {"height": 32, "width": 64}})), "64 x 32"
     ),

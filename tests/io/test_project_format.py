@@ -99,6 +99,23 @@ def test_the_layout_is_the_documented_one():
     assert got[at + 1 :] == expected[at + 1 :]
 
 
+def test_a_level_stands_behind_the_photo_and_makes_it_version_2():
+    text = (GOLDEN % golden().photo.sha256).replace('"version": 1', '"version": 2')
+    text = text.replace(' "review": "rejected"', ' "level": {"pitch": 0.25, "roll": -0.5},\n "review": "rejected"', 1)
+    levelled = replace(golden(), level=(0.25, -0.5))
+    assert decode(text.encode()).level == (0.25, -0.5)
+    assert encode(levelled).decode().splitlines()[:6] == text.splitlines()[:6]
+    assert decode(encode(levelled)).level == (0.25, -0.5)
+    assert decode_outline(encode(levelled)).level == (0.25, -0.5)
+
+
+@pytest.mark.parametrize("level", [{"pitch": 2.0, "roll": 0.0}, {"pitch": 0.0}, {"pitch": "x", "roll": 0}, [0, 0], 1])
+def test_a_level_that_is_none_is_refused(level):
+    values = json.loads(encode(replace(golden(), level=(0.25, -0.5)))) | {"level": level}
+    with pytest.raises(FieldError, match="level"):
+        decode(json.dumps(values).encode())
+
+
 @given(annotations)
 def test_everything_comes_back_and_the_same_annotations_give_the_same_bytes(annotation):
     data = encode(annotation)
@@ -205,7 +222,9 @@ def bomb(size):
 
 FIRST = ("segments", 0)
 HOSTILE = {
-    "future version": (change("version", to=2), "update PanoViewer"),
+    "future version": (change("version", to=3), "update PanoViewer"),
+    "version 2 without a level": (change("version", to=2), "level"),
+    "a level in version 1": (change("level", to={"pitch": 0.1, "roll": 0.1}), "level"),
     "version 0": (change("version", to=0), "version"),
     "version as text": (change("version", to="1"), "version"),
     "version true": (change("version", to=True), "version"),

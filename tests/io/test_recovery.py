@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from project_samples import (
     open_photo,
@@ -10,7 +11,9 @@ from project_samples import (
     state,
 )
 
+from core.edits import set_level
 from core.errors import ProjectError
+from core.geometry.camera import rotation_from_angles
 from core.io.annotation import Annotation, encode
 from core.io.journal import journal_path
 from core.io.recovery import discarded_path
@@ -226,3 +229,26 @@ def test_edits_on_a_photograph_that_has_changed_are_offered_with_a_note(tmp_path
     open_scene(panorama).record("Add", some_scene(panorama, 2))
     again = crash(open_photo(tmp_path, seed=8))
     assert "photograph has changed" in again.recovery.note
+
+
+def test_a_level_is_secured_recovered_and_saved_and_can_be_taken_back(tmp_path):
+    panorama = open_photo(tmp_path)
+    scene = some_scene(panorama, 1)
+    levelled = set_level((0.1, -0.2))(scene)
+    file = open_scene(panorama)
+    file.save(scene)
+    file.record("Level", levelled)
+    again = crash(panorama)
+    assert again.scene.panorama.level is None
+    recovered = again.accept_recovery()
+    assert recovered.panorama.level == (0.1, -0.2)
+    np.testing.assert_array_equal(recovered.panorama.level_from_world, rotation_from_angles(0, 0.1, -0.2))
+    again.save(recovered)
+    third = open_scene(panorama)
+    assert third.recovery is None
+    assert third.scene.panorama.level == (0.1, -0.2)
+    own = set_level(None)(third.scene)
+    np.testing.assert_array_equal(own.panorama.level_from_world, panorama.level_from_world)
+    third.record("Level as photographed", own)
+    assert crash(panorama).accept_recovery().panorama.level is None
+    assert not third.is_saved(own)
