@@ -28,6 +28,8 @@ LAYERS = {
     "core.outlines": 3,
     "core.cloud": 4,
     "core.comparison": 4,
+    "core.known_scale": 4,
+    "core.measure": 4,
     "core.object_clouds": 4,
     "core.mesh": 4,
     "core.models": 5,
