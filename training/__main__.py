@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ def generate(
     height: int = 256,
     workers: int = 1,
     sheet: Path | None = None,
+    shards: bool = False,
+    shard_size: int = 64,
 ) -> None:
     """Render worlds with exact labels into a folder; those that are there already are kept.
 
@@ -41,26 +44,38 @@ def generate(
         out: Folder of the worlds.
         count: How many seeds.
         first_seed: The first of them. Seeds far from those trained on make worlds to judge by.
-        height: Rows of the panoramas; the width is twice that. The network's or a power of two times as many.
+        height: Rows of the panoramas, a multiple of 4 such as 256 or 2048; the width is twice that. To train on, the
+            network's or a power of two times as many.
         workers: Processes.
         sheet: Also write a contact sheet of the first 64 worlds here (PNG or JPEG). Of one world it is the photograph.
+        shards: Write WebDataset shards (tar files of many worlds each), which train and evaluate read as well.
+        shard_size: Worlds in a shard.
     """
-    from training.worlds.generate import generate_worlds, world_file
+    from training.worlds.generate import generate_shards, generate_worlds
 
     seeds = range(first_seed, first_seed + count)
-    started = time.monotonic()
+    started, used = time.monotonic(), sum(os.times()[:4])
     with _progress_bar("Rendering worlds") as update:
-        rendered = generate_worlds(out, seeds, height=height, workers=workers, progress=update)
-    seconds = time.monotonic() - started
+        if shards:
+            rendered = generate_shards(
+                out, seeds, height=height, shard_size=shard_size, workers=workers, progress=update
+            )
+        else:
+            rendered = generate_worlds(out, seeds, height=height, workers=workers, progress=update)
     if rendered:
-        rate = rendered / seconds
-        _console.print(f"{rendered} worlds in {seconds:.0f} s: {rate:.2f} a second, {rate / workers:.2f} per process.")
+        seconds, used = time.monotonic() - started, sum(os.times()[:4]) - used
+        _console.print(
+            f"{rendered} worlds in {seconds:.0f} s: {2 * height} x {height}, {rendered / seconds:.2g} panoramas a "
+            f"second, {rendered / used:.2g} per second of one core."
+        )
     if sheet:
         from training.pictures import write_picture
         from training.worlds.contact_sheet import contact_sheet
         from training.worlds.sample import read_sample
+        from training.worlds.shards import world_files
 
-        samples = [read_sample(world_file(out, seed)) for seed in seeds[:64]]
+        named = {f"{seed:08d}" for seed in seeds[:64]}
+        samples = [read_sample(path) for path in world_files(out) if path.stem in named]
         write_picture(contact_sheet(samples, columns=min(8, len(samples))), sheet)
 
 
@@ -87,6 +102,7 @@ def clicks(
     """
     from training.clicks.harvest import HarvestPlan, harvest_photos, harvest_worlds
     from training.clicks.photos import permitted_photos
+    from training.worlds.shards import world_files
 
     plan = HarvestPlan(per_large=per_large, per_small=per_small, per_world=per_world, seed=seed)
     photos = permitted_photos(folders)
@@ -95,7 +111,7 @@ def clicks(
         written = harvest_photos(photos, out, plan, progress=update)
     if worlds:
         with _progress_bar("Views of worlds") as update:
-            written += harvest_worlds(sorted(worlds.glob("[0-9]*.npz")), out, plan, progress=update)
+            written += harvest_worlds(world_files(worlds), out, plan, progress=update)
     _console.print(f"{written} views written: {out}")
 
 
@@ -161,9 +177,10 @@ def rank(
     from training.click_card import STEM
     from training.clicks.photos import permitted_photos
     from training.clicks.ranking import learn_ranking
+    from training.worlds.shards import world_files
 
     file = weights / f"{STEM}.safetensors" if weights.is_dir() else weights
-    scenes = sorted(worlds.glob("[0-9]*.npz")) if worlds else []
+    scenes = world_files(worlds) if worlds else []
     with _progress_bar("Clicking") as update:
         written, scores = learn_ranking(file, permitted_photos(folders), scenes, config, progress=update)
     for score in scores:
@@ -324,6 +341,7 @@ def _judged_by(run: Path, folders: tuple[Path, ...]) -> tuple[Path | None, list[
     from training.checkpoint import load_checkpoint
     from training.clicks.views import ViewFolder
     from training.dataset import held_out_worlds
+    from training.worlds.shards import world_files
 
     drawn = [folder for folder in folders if any(folder.glob("*.instances.json"))]
     if len(drawn) > 1:
@@ -334,7 +352,7 @@ def _judged_by(run: Path, folders: tuple[Path, ...]) -> tuple[Path | None, list[
     worlds: list[Path] = []
     for folder in folders:
         held_out = held_out_worlds(folder, config)
-        found = sorted(folder.glob("[0-9]*.npz")) if held_out is None else held_out
+        found = world_files(folder) if held_out is None else held_out
         unseen = [path for path in found if path.name not in seen]
         if not unseen and folder not in drawn:
             raise PanoError(

@@ -19,6 +19,7 @@ from core.io.images import read_preview
 from training.manifest import is_judged, judged_stems, read_scenes, same_scene_as
 from training.worlds.classes import UNLABELLED
 from training.worlds.sample import WorldSample, read_sample
+from training.worlds.shards import world_files
 
 FLAT = 0.08
 """Pixels whose logarithmic ranges differ less are averaged when a map is halved; across edges one of them is taken."""
@@ -46,7 +47,7 @@ class WorldFolder:
 
     def refresh(self) -> None:
         """Take in worlds that were finished since."""
-        found = {int(path.stem): path for path in self._folder.glob("[0-9]*.npz") if path.stem.isdecimal()}
+        found = {int(path.stem): path for path in world_files(self._folder) if path.stem.isdecimal()}
         if len(found) <= self._held_out:
             raise PanoError(
                 f"Training needs more than the {self._held_out} worlds that are held out, got {len(found)}. "

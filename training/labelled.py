@@ -22,6 +22,7 @@ from core.geometry.merge import merge_surfaces
 from core.io.atomic import atomic_file
 from training.worlds.classes import CLASS_NAMES, UNLABELLED
 from training.worlds.sample import WorldSample, read_sample
+from training.worlds.shards import in_shard, world_files
 
 SCHEMA = 1
 NO_CLASS = -1
@@ -157,7 +158,7 @@ def labelled_files(folder: Path) -> list[Path]:
     Raises:
         PanoError: There is none.
     """
-    files = sorted(folder.glob("*.npz"))
+    files = world_files(folder)
     if not files:
         raise PanoError(
             f"Expected labelled panoramas or worlds (*.npz), got none; make some with 'panoviewer-train label' or "
@@ -209,6 +210,8 @@ def read_labelled(path: Path, *, patches: bool = True) -> Labelled:
     Raises:
         PanoError: It is neither, or broken.
     """
+    if in_shard(path):
+        return from_world(read_sample(path), path.stem)
     try:
         with np.load(path, allow_pickle=False) as packed:
             names = set(packed.files) if isinstance(packed, np.lib.npyio.NpzFile) else set()

@@ -9,10 +9,11 @@ from training.datasets.layout import LABELS, Entry, Label, Layout
 from training.labelled import read_labelled
 from training.truths import Truth
 from training.worlds.sample import read_instances
+from training.worlds.shards import world_files
 
 
 def _find(folder: Path) -> list[Entry]:
-    return entries_of(sorted(folder.glob("*.npz")))
+    return entries_of(world_files(folder))
 
 
 def entries_of(files: Sequence[Path]) -> list[Entry]:
@@ -42,7 +43,7 @@ def _read(entry: Entry, wanted: Collection[Label]) -> Truth:
 LAYOUT = Layout(
     "worlds",
     "generated worlds and labelled panoramas",
-    "*.npz of panoviewer-train generate, label or import",
+    "*.npz of panoviewer-train generate, label or import, or shards (*.tar) of generate",
     _find,
     _read,
 )

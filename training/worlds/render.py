@@ -12,6 +12,7 @@ from core.geometry.sphere import directions_to_erp, erp_angles, erp_rays, erp_to
 from training.worlds.builder import Geometry, SceneBuilder
 from training.worlds.classes import CLASS_NAMES
 from training.worlds.develop import develop
+from training.worlds.edges import edge_mask
 from training.worlds.kernels import find_edges, match_neighbours, sample_lamps, shade_albedo, smooth, upsample
 from training.worlds.lighting import Lamp, Lighting
 from training.worlds.patterns import PatternBank
@@ -82,10 +83,12 @@ def render(
     normals = _turned(normals, -scene.turn)
     normals[far] = np.nan
     below, above = scene.vertical_extent()
+    depth = np.where(far, np.float32(np.nan), hits.front_range).reshape(height, width)
+    normals = normals.reshape(height, width, 3)
     return WorldSample(
         rgb=rgb,
-        depth=np.where(far, np.float32(np.nan), hits.front_range).reshape(height, width),
-        normals=normals.reshape(height, width, 3),
+        depth=depth,
+        normals=normals,
         classes=np.where(far, CLASS_NAMES.index("sky"), geometry.label[hits.front])
         .astype(np.uint8)
         .reshape(height, width),
@@ -95,6 +98,7 @@ def render(
         ceiling_height=above if indoor else float("nan"),
         indoor=indoor,
         seed=seed,
+        edges=edge_mask(depth, normals, far.reshape(height, width)),
     )
 
 

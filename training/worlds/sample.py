@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.io.atomic import atomic_file
+from training.worlds.shards import in_shard, read_member
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,7 @@ class WorldSample:
         ceiling_height: Metres from the camera up to the ceiling above it; NaN outdoors.
         indoor: True inside a building.
         seed: What it was made from.
+        edges: (h, w) bool, either side of where one surface ends in front of another; None in older files.
     """
 
     rgb: NDArray[np.uint8]
@@ -38,27 +41,40 @@ class WorldSample:
     ceiling_height: float
     indoor: bool
     seed: int
+    edges: NDArray[np.bool_] | None = None
 
 
 def write_sample(sample: WorldSample, path: Path) -> None:
     """Store a sample as an uncompressed NPZ, whole or not at all: depth as float16, normals as int8 / 127."""
-    packed = {field.name: np.asarray(getattr(sample, field.name)) for field in fields(sample)}
+    with atomic_file(path) as stream:
+        np.savez(stream, allow_pickle=False, **pack_sample(sample))
+
+
+def pack_sample(sample: WorldSample) -> dict[str, NDArray[Any]]:
+    """The fields of a sample as they are stored; without edges where it has none."""
+    values = {field.name: getattr(sample, field.name) for field in fields(sample)}
+    packed = {name: np.asarray(value) for name, value in values.items() if value is not None}
     packed["depth"] = sample.depth.astype(np.float16)
     packed["normals"] = np.rint(np.nan_to_num(sample.normals) * 127).astype(np.int8)
-    with atomic_file(path) as stream:
-        np.savez(stream, allow_pickle=False, **packed)
+    return packed
+
+
+def read_fields(path: Path) -> dict[str, NDArray[Any]]:
+    """The fields of a sample as they are stored, from a file or a shard."""
+    if in_shard(path):
+        return read_member(path)
+    with np.load(path, allow_pickle=False) as packed:
+        return {name: packed[name] for name in packed.files}
 
 
 def read_instances(path: Path) -> NDArray[np.uint16] | None:
     """The numbers of objects alone, or None where there are none."""
-    with np.load(path, allow_pickle=False) as packed:
-        return packed["instances"] if "instances" in packed.files else None
+    return read_fields(path).get("instances")
 
 
 def read_sample(path: Path) -> WorldSample:
-    """Read what `write_sample` wrote; normals are unit again, NaN where far."""
-    with np.load(path, allow_pickle=False) as packed:
-        data = {name: packed[name] for name in packed.files}
+    """Read what `write_sample` wrote, or a world in a shard; normals are unit again, NaN where far."""
+    data = read_fields(path)
     normals = data["normals"].astype(np.float32)
     with np.errstate(invalid="ignore"):
         normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
@@ -73,4 +89,5 @@ def read_sample(path: Path) -> WorldSample:
         ceiling_height=float(data["ceiling_height"]),
         indoor=bool(data["indoor"]),
         seed=int(data["seed"]),
+        edges=data.get("edges"),
     )
