@@ -341,6 +341,7 @@ class MainWindow(QMainWindow):
         self.inference.model_changed.connect(lambda name: self.settings.__setitem__(MODEL, name))
         self.inference.model_changed.connect(self.weights.choose)
         self.weights.missing_changed.connect(self.inference.set_missing)
+        self.weights.fetched_changed.connect(lambda names: self.inference.set_fetched(names, self.settings[MODEL]))
         self.settings.changed.connect(
             lambda _setting: self.inference.set_choices(self.settings[MODEL], self.settings[DEVICE])
         )

@@ -20,6 +20,7 @@ from core.models import DEVICES, SEGMENTERS, load_model, load_segmenter, models_
 from core.models.base import RawClickModel, RawModel
 from core.models.facts import catalogue_facts
 from core.models.onnx_export import export_onnx
+from core.models.perspective_folder import is_hub_name, own_names
 from core.models.places import read_places, write_places
 from core.models.store import add_model, addable_models, convert_model, remove_model, verify_model
 from panoviewer.annotation_arguments import numbers
@@ -29,7 +30,8 @@ from panoviewer.console import Console
 _DEFAULT = "default"
 _EPILOG = """commands:
   panoviewer models list                       what there is, and where its weights lie
-  panoviewer models pull NAME                  fetch published weights; nothing else here uses the network
+  panoviewer models pull NAME                  fetch published weights, or a perspective network by its name in the
+                                               hub, owner/name; nothing else here uses the network
   panoviewer models add FILE [--as NAME]       take over the weights of a published file
   panoviewer models verify [NAME]              compare added weights with what they were
   panoviewer models convert FILE -o OUT.safetensors
@@ -83,7 +85,7 @@ def _pull_parser() -> Parser:
         description="Fetch published weights from the Hugging Face Hub and add them. Size and licence are told first. "
         "What a transfer that breaks off has brought is kept: the next one goes on from there.",
     )
-    parser.add_argument("name", metavar="NAME", help="the model")
+    parser.add_argument("name", metavar="NAME", help="the model; or owner/name of a perspective network of the hub")
     parser.add_argument("--yes", action="store_true", help="the answer to every question, also about the licence")
     add_debug(parser)
     return parser
@@ -222,6 +224,8 @@ def _add(args: argparse.Namespace) -> int:
 
 
 def _pull(args: argparse.Namespace) -> int:
+    if is_hub_name(args.name):
+        return _pull_folder(args)
     from core.models.hub import look, pull
 
     offer = look(args.name)
@@ -238,6 +242,25 @@ def _pull(args: argparse.Namespace) -> int:
     with Console() as console:
         card = pull(offer, progress=console.progress(Path(spec.name)))
         console.finished(f"{spec.name}: added, SHA-256 of the file {card.source.sha256}")
+    return DONE
+
+
+def _pull_folder(args: argparse.Namespace) -> int:
+    from core.models.perspective_hub import look_folder, pull_folder
+
+    offer = look_folder(args.name)
+    if offer.is_here:
+        return _say(f"{offer.name}: is here already, version {offer.commit}")
+    begun = f", {offer.arrived / 1e6:.1f} MB of it are here already" if offer.arrived else ""
+    _say(f"{offer.name}: {offer.task} by {offer.folder.architecture}, {offer.bytes / 1e6:.1f} MB{begun}")
+    if offer.expected_seconds is not None:
+        _say(f"estimate for this processor: {offer.expected_seconds:.1f} s for one panorama")
+    _say(f"licence of the weights: {offer.licence}")
+    if offer.asks and not args.yes:
+        _ask("Do you accept this and want to fetch the files?")
+    with Console() as console:
+        folder = pull_folder(offer, progress=console.progress(Path(offer.name)))
+        console.finished(f"{offer.name}: added; 'panoviewer predict --model {offer.name}' uses it: {folder}")
     return DONE
 
 
@@ -275,6 +298,7 @@ def _settings(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     names = [spec.name for spec in addable_models() if weights_file(spec).is_file()]
+    names += own_names()
     for name in names if args.name is None else [args.name]:
         _say(f"{name}: as it was added, SHA-256 {verify_model(name).weights.sha256}")
     return DONE if names or args.name else _say("No weights have been added.")

@@ -27,6 +27,7 @@ from panoviewer.settings import LICENCES, Settings
 
 if TYPE_CHECKING:
     from core.models.hub import Offer
+    from core.models.perspective_hub import FolderOffer
 
 KEY = "weights"
 
@@ -36,10 +37,12 @@ class WeightKeeping(QObject):
 
     Signals:
         missing_changed(object): The names of the models whose weights are not there.
+        fetched_changed(object): The names of the perspective networks that were fetched by them.
         held_up(str): A model was not run, because a question has to be answered first.
     """
 
     missing_changed = Signal(object)
+    fetched_changed = Signal(object)
     held_up = Signal(str)
 
     def __init__(self, session: Session, settings: Settings, window: QWidget) -> None:
@@ -86,6 +89,7 @@ class WeightKeeping(QObject):
         def done(found: tuple[tuple[ModelFacts, ...], Path]) -> None:
             facts, folder = found
             self.missing_changed.emit({one.spec.name for one in facts if one.state == "missing"})
+            self.fetched_changed.emit([one.spec.name for one in facts if one.spec.folder is not None])
             if self.dialog is not None:
                 self.dialog.set_facts(facts, folder)
 
@@ -160,7 +164,14 @@ class WeightKeeping(QObject):
             self.dialog.choose(card.model)
 
     def download(self, name: str) -> None:
-        """Ask the server about the published weights of a model, and fetch them if the user then wants them."""
+        """Ask the server about the published weights of a model, and fetch them if the user then wants them.
+
+        Args:
+            name: Of the catalogue, or "owner/name" of a perspective network of the hub.
+        """
+        if "/" in name:
+            self._download_folder(name)
+            return
 
         def ask_server(progress: Progress) -> Offer:
             from core.models.hub import look
@@ -194,6 +205,45 @@ class WeightKeeping(QObject):
             return pull(offer, progress=progress)
 
         self._run(f"Downloading {name}", fetch, done=self._take)
+
+    def _download_folder(self, name: str) -> None:
+        def ask_server(progress: Progress) -> FolderOffer:
+            from core.models.perspective_hub import look_folder
+
+            return look_folder(name, progress=progress)
+
+        self._run(f"Asking for {name}", ask_server, done=self._ask_to_fetch_folder)
+
+    def _ask_to_fetch_folder(self, offer: FolderOffer) -> None:
+        if offer.is_here:
+            self._note(f"{offer.name}: is here already.")
+            return
+        begun = f", of which {offer.arrived / 1e6:,.1f} MB are here already" if offer.arrived else ""
+        takes = (
+            "" if offer.expected_seconds is None else f" Estimate for this processor: {offer.expected_seconds:,.1f} s."
+        )
+        text = (
+            f"Download {offer.name}, {offer.bytes / 1e6:,.1f} MB{begun}?\n\nIt says {offer.task} "
+            f"({offer.folder.architecture}) on perspective tiles.{takes}\nLicence of the weights: {offer.licence}"
+        )
+        if offer.asks:
+            text += "\n\nDoes that licence allow what you do with them?"
+        answers = [("Yes, download" if offer.asks else "Download", partial(self._fetch_folder, offer))]
+        ask(self.dialog or self._window, "download", "Download weights", text, answers)
+
+    def _fetch_folder(self, offer: FolderOffer) -> None:
+        def fetch(progress: Progress) -> Path:
+            from core.models.perspective_hub import pull_folder
+
+            return pull_folder(offer, progress=progress)
+
+        def done(_folder: Path) -> None:
+            self._session.forget_model(offer.name)
+            self._note(f"{offer.name}: added, {offer.bytes / 1e6:,.1f} MB.")
+            if self.dialog is not None:
+                self.dialog.choose(offer.name)
+
+        self._run(f"Downloading {offer.name}", fetch, done=done)
 
     def verify(self, name: str) -> None:
         """Compare the weights of a model with what they were when they were added."""

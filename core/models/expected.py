@@ -44,8 +44,12 @@ class Expected:
 
 def expected(spec: ModelSpec) -> Expected:
     """What a model will take on the processor of this machine; the first call measures for less than a second."""
-    seconds = spec.operations / (SHARE * matrix_rate()) if spec.operations else None
-    return Expected(seconds, spec.peak_bytes or None)
+    return Expected(seconds_for(spec.operations) if spec.operations else None, spec.peak_bytes or None)
+
+
+def seconds_for(operations: float) -> float:
+    """How long so many floating-point operations of a network will take here; measures as `expected` does."""
+    return operations / (SHARE * matrix_rate())
 
 
 def matrix_rate() -> float:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import core.models
-from core.models import ModelSpec, weights_file
+from core.errors import ModelUnavailable
+from core.models import ModelSpec, find_model, weights_file
 from core.models.expected import expected
+from core.models.perspective_folder import own_names
 from core.models.store import read_card
+
+_log = logging.getLogger(__name__)
 
 State = Literal["bundled", "added", "missing"]
 
@@ -68,6 +74,8 @@ def model_facts(spec: ModelSpec) -> ModelFacts:
         size = None
     if size is None:
         return ModelFacts(spec, "missing", file, None, None)
+    if spec.folder is not None:
+        return ModelFacts(spec, "added", file, size, None)
     card = None if spec.is_bundled else read_card(spec)
     return ModelFacts(
         spec,
@@ -78,13 +86,22 @@ def model_facts(spec: ModelSpec) -> ModelFacts:
     )
 
 
+def _fetched() -> Iterator[ModelSpec]:
+    """Perspective networks that were fetched by their names."""
+    for name in own_names():
+        try:
+            yield find_model(name)
+        except ModelUnavailable as error:
+            _log.warning("%s", error)  # of a folder that somebody has changed
+
+
 def catalogue_facts(*, estimate: bool = False) -> tuple[ModelFacts, ...]:
-    """Of every line of the catalogue, in its order.
+    """Of every line of the catalogue, in its order, and of perspective networks that were fetched.
 
     Args:
         estimate: Say how long each takes, too, for which the machine is measured once.
     """
-    facts = tuple(model_facts(spec) for spec in (*core.models.MODELS, *core.models.SEGMENTERS))
+    facts = tuple(model_facts(spec) for spec in (*core.models.MODELS, *_fetched(), *core.models.SEGMENTERS))
     if not estimate:
         return facts
     return tuple(replace(one, expected_seconds=expected(one.spec).seconds) for one in facts)

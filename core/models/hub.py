@@ -60,7 +60,7 @@ class Offer:
     @property
     def sha256(self) -> str:
         """Of the content, in hexadecimal; empty where the server does not say."""
-        return self.answer.tag if _SHA256.fullmatch(self.answer.tag) else ""
+        return self.answer.sha256
 
     @property
     def needed_bytes(self) -> int:
@@ -90,7 +90,7 @@ def look(name: str, *, progress: Progress = silent) -> Offer:
         answer=answer,
         arrived=min(part.stat().st_size, answer.bytes) if part.is_file() else 0,
         is_added=card is not None and card.source.sha256 == answer.tag,
-        is_changed=bool(_SHA256.fullmatch(answer.tag)) and first["sha256"] != answer.tag,
+        is_changed=bool(answer.sha256) and first["sha256"] != answer.tag,
     )
 
 
@@ -112,9 +112,9 @@ def pull(offer: Offer, *, progress: Progress = silent) -> Card:
     server = HubServer(place, spec.name)
     part = _part(spec, offer.answer)
     make_folder(part.parent)
-    with _alone(part.parent):
+    with alone(part.parent):
         _forget_others(spec, part)
-        _check_space(offer, part)
+        check_space(offer.needed_bytes, part)
         server.fetch(offer.answer, part, stage(progress, 0.0, _FETCHED))
         sha256 = content_sha256(part, progress=stage(progress, _FETCHED, _HASHED))
         _check_content(offer, part, sha256, server)
@@ -150,7 +150,12 @@ def _part(spec: ModelSpec, answer: Answer) -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
+    """Within, nobody else fetches into a folder.
+
+    Raises:
+        ModelUnavailable: Another PanoViewer does.
+    """
     try:
         lock = lock_project(folder)
     except ProjectLocked as error:
@@ -169,12 +174,21 @@ def _forget_others(spec: ModelSpec, part: Path) -> None:
             other.unlink(missing_ok=True)
 
 
-def _check_space(offer: Offer, part: Path) -> None:
+def check_space(needed: int, part: Path) -> None:
+    """Refuse to begin what will not fit.
+
+    Args:
+        needed: Bytes.
+        part: Where they will arrive.
+
+    Raises:
+        OutOfSpace: There is less.
+    """
     with export_errors(part):
         free = shutil.disk_usage(part.parent).free
-    if free < offer.needed_bytes:
+    if free < needed:
         raise OutOfSpace(
-            f"Expected {offer.needed_bytes / 1e6:.0f} MB of free space for the file and the weights made of it, got "
+            f"Expected {needed / 1e6:.0f} MB of free space for the file and the weights made of it, got "
             f"{free / 1e6:.0f} MB; free some, or choose another folder with 'panoviewer models settings --folder DIR': "
             f"{models_folder()}"
         )

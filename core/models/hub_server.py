@@ -43,6 +43,7 @@ _LISTEN = 0.1
 _INSTALL = "pip install 'panoviewer[published]'"
 _OWN_NAME = "panoviewer"
 _EXTENT = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _BEYOND = 416
 _BUSY = (408, 429, 500, 502, 503, 504)
 """Answers after which one asks again."""
@@ -64,6 +65,15 @@ class Answer:
     tag: str
     bytes: int
 
+    @property
+    def sha256(self) -> str:
+        """Of the content, in hexadecimal; empty where the server does not say."""
+        return self.tag if _SHA256.fullmatch(self.tag) else ""
+
+
+class NoSuchFile(ModelUnavailable):
+    """The server has the repository, and no such file in it."""
+
 
 class _Response(Protocol):
     """The part of an answer that is used here."""
@@ -77,15 +87,16 @@ class HubServer:
     Args:
         place: The file that is wanted.
         name: Of the model, for the sentences.
+        by_hand: How to do without the server, as the end of a sentence; to add the file when left out.
 
     Raises:
         ModelUnavailable: `huggingface_hub` is not installed.
     """
 
-    def __init__(self, place: HubFile, name: str) -> None:
+    def __init__(self, place: HubFile, name: str, *, by_hand: str = "") -> None:
         self._place, self._name = place, name
         file = Path(place.file).name
-        self.by_hand = (
+        self.by_hand = by_hand or (
             f"get {place.file} of {place.repo} in another way and add it with 'panoviewer models add {file} "
             f"--as {name}'."
         )
@@ -218,7 +229,8 @@ class HubServer:
                 f"at https://huggingface.co/{place.repo} and with 'hf auth login', or {self.by_hand}"
             ) from error
         except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
-            raise ModelUnavailable(
+            kind = NoSuchFile if isinstance(error, errors.EntryNotFoundError) else ModelUnavailable
+            raise kind(
                 f"Expected {place.file} of {place.repo} in version {place.revision}, got the answer that there is no "
                 f"such file, or none that may be seen without logging in; {self.by_hand}"
             ) from error

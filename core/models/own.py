@@ -72,7 +72,7 @@ def _weights(place: Path, known: Sequence[ModelSpec]) -> Path:
     names = ", ".join(spec.name for spec in known)
     got = "another file" if is_there else "nothing"
     if not is_there and is_hub_name(str(place)):
-        got = f"nothing there nor in the cache of the hub's tools, where 'hf download {place}' puts it"
+        got = f"nothing there that was fetched, which 'panoviewer models pull {place}' or 'hf download {place}' does"
     raise ModelUnavailable(
         f"Expected one of the models {names}, a folder or a {WEIGHTS_SUFFIX} file, got {got}: {place}"
     )

@@ -6,6 +6,7 @@ their preprocessor_config.json says. No code of a folder is run, and nothing is 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.errors import ModelUnavailable
 from core.geometry.camera import Camera
+from core.geometry.tiling import icosahedron_tiles
 from core.models.base import Task
 from core.models.devices import inference_on, pick_device
 from core.models.perspective_config import harmless
@@ -27,6 +29,8 @@ from core.models.weights import check_finite, refuse
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+_log = logging.getLogger(__name__)
 
 INSTALL = "pip install 'panoviewer[published]'"
 NEARLY = 0.98
@@ -161,16 +165,35 @@ def _logits(said: Any) -> Tensor:  # noqa: ANN401  # every network has an output
     return chances.clamp_min(1e-9).log()
 
 
-def _load(folder: PerspectiveFolder) -> nn.Module:
-    """The network with its numbers, on the CPU, in single precision."""
+def operations(folder: PerspectiveFolder) -> float:
+    """Floating-point operations of one prediction; 0 when they cannot be known. Nothing is computed for it."""
+    try:
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode
+
+        network_class, known = _network_class(folder)
+        size = folder.preprocessing.size
+        with _quietly(), torch.device("meta"), torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            network = network_class(network_class.config_class.from_dict(known)).eval()
+            network(pixel_values=torch.zeros(1, 3, size, size))
+    except Exception as error:  # a network that can be built and run need not be one of which that can be counted
+        _log.info("nobody knows how much %s computes: %s", folder.name, error)
+        return 0.0
+    return float(counter.get_total_flops()) * len(icosahedron_tiles(size))
+
+
+def _network_class(folder: PerspectiveFolder) -> tuple[Any, dict[str, Any]]:
+    """The class of `transformers`, and of the configuration what may reach it.
+
+    Raises:
+        ModelUnavailable: The package is missing or does not know the network, or it needs more than its folder.
+    """
     try:
         transformers: Any = import_module("transformers")
     except ImportError as error:
         raise ModelUnavailable(
             f"Perspective models need the package transformers, which is not installed; install it with {INSTALL}."
         ) from error
-    for path in folder.weights:
-        check_finite(path)
     network_class: Any = getattr(transformers, folder.architecture, None)
     is_network = isinstance(network_class, type) and issubclass(network_class, transformers.PreTrainedModel)
     if not is_network:
@@ -178,7 +201,14 @@ def _load(folder: PerspectiveFolder) -> nn.Module:
             f"The installed transformers {transformers.__version__} does not know {folder.architecture}; install a "
             f"newer one with {INSTALL}, or choose another model: {folder.folder}"
         )
-    known = harmless(folder.config, folder.folder / CONFIG)
+    return network_class, harmless(folder.config, folder.folder / CONFIG)
+
+
+def _load(folder: PerspectiveFolder) -> nn.Module:
+    """The network with its numbers, on the CPU, in single precision."""
+    network_class, known = _network_class(folder)
+    for path in folder.weights:
+        check_finite(path)
     try:
         with _quietly():
             config = network_class.config_class.from_dict(known)
@@ -193,7 +223,7 @@ def _load(folder: PerspectiveFolder) -> nn.Module:
     except Exception as error:  # what configurations can break is without end; all of it is told the same way
         told = " ".join(f"{type(error).__name__}: {error}".split())[:_TOLD]
         raise ModelUnavailable(
-            f"Expected a network that transformers {transformers.__version__} can build and fill, got an error "
+            f"Expected a network that the installed transformers can build and fill, got an error "
             f"({told}); fetch the folder again or choose another: {folder.folder}"
         ) from error
     refuse(sorted(name for name in report["missing_keys"] if _UNUSED not in name), "lacks", folder.main)

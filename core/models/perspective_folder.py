@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 PREPROCESSING = "preprocessor_config.json"
+README = "README.md"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 MAX_JSON_BYTES = 32 << 20
@@ -39,6 +40,10 @@ _ASKING = ("oneformer", "videomt", "detr")
 """Kinds that need more than a picture, or say something else than a class for each pixel."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _SHOWN = 60
+_OWN = "hub"
+_REPO = "models--{}"
+_HEAD_BYTES = 16384
+_UNSTATED = "not stated by the publisher"
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class PerspectiveFolder:
         config: Its configuration.
         weights: Its safetensors files.
         main: The one of them, or the list of them, that stands for all.
+        licence: Of the weights, as the publisher states it in the head of the README.
     """
 
     folder: Path
@@ -86,6 +92,7 @@ class PerspectiveFolder:
     config: Mapping[str, Any]
     weights: tuple[Path, ...]
     main: Path
+    licence: str = _UNSTATED
 
     def spec(self) -> ModelSpec:
         """The folder as a line of the catalogue."""
@@ -98,7 +105,7 @@ class PerspectiveFolder:
             ENTRY,
             self.main.name,
             source=f"{self.architecture} of the user's own",
-            licence="unknown",
+            licence=self.licence,
             folder=self.main.parent,
         )
 
@@ -132,9 +139,29 @@ def hub_cache() -> Path:
     return Path(os.environ.get("HF_HOME") or caches / "huggingface").expanduser() / "hub"
 
 
+def own_folder(name: str = "") -> Path:
+    """Where this program keeps what it fetched, or the repository of a name, laid out as in the hub's cache."""
+    from core.models import models_folder
+
+    folder = models_folder() / _OWN
+    return folder / _REPO.format(name.replace("/", "--")) if name else folder
+
+
+def own_names() -> list[str]:
+    """The names of the repositories that this program fetched, sorted."""
+    repos = own_folder().glob(_REPO.format("*--*"))
+    names = (repo.name.removeprefix(_REPO.format("")).replace("--", "/", 1) for repo in repos)
+    return sorted(name for name in names if _copy(own_folder(name)) is not None)
+
+
 def cached_folder(name: str) -> Path | None:
-    """The newest whole copy of a repository in the hub's cache; None where there is none. Opens no connection."""
-    repo = hub_cache() / f"models--{name.replace('/', '--')}"
+    """The whole copy of a repository that this program fetched, or else the newest one in the hub's cache; None where
+    there is none. Opens no connection.
+    """
+    return _copy(own_folder(name)) or _copy(hub_cache() / own_folder(name).name)
+
+
+def _copy(repo: Path) -> Path | None:
     try:
         commit = (repo / "refs" / "main").read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -150,6 +177,20 @@ def read_folder(folder: Path) -> PerspectiveFolder:
     Raises:
         ModelUnavailable: A file is missing or broken, or the network is of a kind that is not understood.
     """
+    return described(folder, *_weights(folder))
+
+
+def described(folder: Path, main: Path, weights: tuple[Path, ...]) -> PerspectiveFolder:
+    """What a folder says of a network whose weights need not be there.
+
+    Args:
+        folder: With the files that describe it.
+        main: Where the weights, or the list of them, will lie.
+        weights: Where all of them will.
+
+    Raises:
+        ModelUnavailable: As for `read_folder`.
+    """
     config = _read_json(folder / CONFIG)
     kind, architectures = config.get("model_type"), config.get("architectures")
     architecture = architectures[0] if isinstance(architectures, list) and architectures else None
@@ -159,7 +200,6 @@ def read_folder(folder: Path) -> PerspectiveFolder:
             f"choose the folder of a published network: {folder / CONFIG}"
         )
     task = _task(kind, architecture, folder)
-    main, weights = _weights(folder)
     return PerspectiveFolder(
         folder,
         _name(folder),
@@ -171,7 +211,25 @@ def read_folder(folder: Path) -> PerspectiveFolder:
         config,
         weights,
         main,
+        _licence(folder),
     )
+
+
+def _licence(folder: Path) -> str:
+    """What the head of the README says. Source: the hub's documentation, Model cards, metadata."""
+    try:
+        with (folder / README).open("rb") as stream:
+            head = stream.read(_HEAD_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return _UNSTATED
+    lines = head.splitlines()
+    if not lines or lines[0].strip() != "---":
+        return _UNSTATED
+    stated = dict(
+        re.findall(r"(?m)^(license|license_name):[ \t]*[\"']?([\w.+ -]{1,60}?)[\"']?[ \t]*$", head.split("\n---")[0])
+    )
+    licence = stated.get("license", "")
+    return str(stated.get("license_name", licence) if licence in ("", "other") else licence) or _UNSTATED
 
 
 def _task(kind: str, architecture: str, folder: Path) -> Task:
@@ -194,11 +252,20 @@ def _weights(folder: Path) -> tuple[Path, tuple[Path, ...]]:
             f"Expected {WEIGHTS} beside {CONFIG}, got none; other kinds of files may run code when they are read and "
             f"are left alone, so choose a revision with safetensors: {folder}"
         )
-    listed = _read_json(folder / INDEX).get("weight_map")
-    names = sorted(set(listed.values())) if isinstance(listed, dict) and listed else []
-    if not names or not all(re.fullmatch(r"[\w.-]+\.safetensors", str(name)) for name in names):
-        raise ModelUnavailable(f"Expected a list of safetensors files of its folder, got another one: {folder / INDEX}")
-    return folder / INDEX, tuple(folder / name for name in names)
+    return folder / INDEX, tuple(folder / name for name in weight_files(folder / INDEX))
+
+
+def weight_files(index: Path) -> list[str]:
+    """The names of the files of weights that a list names, which lie beside it.
+
+    Raises:
+        ModelUnavailable: It is broken, or names other files.
+    """
+    listed = _read_json(index).get("weight_map")
+    names = sorted({str(name) for name in listed.values()}) if isinstance(listed, dict) and listed else []
+    if not names or not all(re.fullmatch(r"[\w.-]+\.safetensors", name) for name in names):
+        raise ModelUnavailable(f"Expected a list of safetensors files of its folder, got another one: {index}")
+    return names
 
 
 def _class_names(config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:

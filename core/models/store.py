@@ -24,6 +24,7 @@ from core.models import ModelSpec, weights_file
 from core.models.checkpoints import converted, open_checkpoint
 from core.models.layouts import Layout
 from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES, WEIGHTS_SUFFIX
+from core.models.perspective_folder import is_hub_name
 from core.models.runners import graph_file
 from core.models.weights import check_size, write_tensors
 from core.progress import Progress, silent, stage
@@ -185,12 +186,16 @@ def remove_model(name: str) -> int:
     """Delete added weights, their card, and the graphs that read them.
 
     Returns:
-        The bytes of the weights, which became free.
+        The bytes of the weights, which became free. "owner/name" means a perspective network that was fetched.
 
     Raises:
         ModelUnavailable: They were never added, or come with the program.
         ExportError: They cannot be deleted.
     """
+    if is_hub_name(name):
+        from core.models.perspective_hub import remove_folder
+
+        return remove_folder(name)
     spec = find_addable(name)
     target = weights_file(spec)
     size = _size_of_added(spec)
@@ -211,6 +216,10 @@ def verify_model(name: str, *, progress: Progress = silent) -> Card:
     Raises:
         ModelUnavailable: They differ, are missing, or there is no card to compare with.
     """
+    if is_hub_name(name):
+        from core.models.perspective_hub import verify_folder
+
+        return verify_folder(name, progress=progress)
     spec = find_addable(name)
     target = weights_file(spec)
     size = _size_of_added(spec)

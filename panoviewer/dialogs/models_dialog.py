@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
+    QInputDialog,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from core.models.checkpoints import SAFE_SUFFIX, TORCH_SUFFIXES
 from core.models.facts import ModelFacts
+from core.models.perspective_folder import is_hub_name
 from core.models.places import default_folder
 from panoviewer.dialogs.questions import ask
 from panoviewer.jobs import Job
@@ -53,7 +55,8 @@ class ModelsDialog(QDialog):
     Signals:
         add_requested(object, str): Take over the weights of the file at this `Path`, of the model of this name; an
             empty name for whichever it belongs to.
-        download_requested(str): Fetch the weights of this model from where they are published.
+        download_requested(str): Fetch the weights of this model from where they are published; or a perspective network
+            by its name in the hub.
         verify_requested(str): Compare the weights of this model with what they were.
         remove_requested(str): Delete the weights of this model; the user has confirmed it.
         folder_requested: Show the folder of the weights.
@@ -116,13 +119,17 @@ class ModelsDialog(QDialog):
         )
         self.download = QPushButton("Download…")
         self.download.setToolTip("Ask the server how large the published file is, and fetch it if you then want it.")
+        self.by_name = QPushButton("Download by name…")
+        self.by_name.setToolTip(
+            "A network for perspective pictures from the Hugging Face Hub: licence, size and time are told first."
+        )
         self.verify = QPushButton("Verify")
         self.verify.setToolTip("Compare the weights with what they were when they were added.")
         self.remove = QPushButton("Remove…")
         self.remove.setToolTip("Delete weights that were added.")
         close = QPushButton("Close")
         self._buttons = QHBoxLayout()
-        for button in (self.add, self.download, self.verify, self.remove):
+        for button in (self.add, self.download, self.by_name, self.verify, self.remove):
             self._buttons.addWidget(button)
         self._buttons.addStretch(1)
         self._buttons.addWidget(close)
@@ -133,6 +140,7 @@ class ModelsDialog(QDialog):
             self.cancel,
             self.add,
             self.download,
+            self.by_name,
             self.verify,
             self.remove,
             close,
@@ -162,6 +170,7 @@ class ModelsDialog(QDialog):
         self.cancel.clicked.connect(self.cancel_requested)
         self.add.clicked.connect(self._choose_file)
         self.download.clicked.connect(lambda: self.download_requested.emit(self.chosen_name))
+        self.by_name.clicked.connect(self._ask_for_name)
         self.verify.clicked.connect(lambda: self.verify_requested.emit(self.chosen_name))
         self.remove.clicked.connect(self._ask_to_remove)
         close.clicked.connect(self.close)
@@ -227,7 +236,8 @@ class ModelsDialog(QDialog):
         chosen = self.chosen
         is_added = chosen is not None and chosen.state == "added"
         is_offered = chosen is not None and chosen.state == "missing" and chosen.spec.hub is not None
-        self.add.setEnabled(not self._is_busy)
+        for button in (self.add, self.by_name):
+            button.setEnabled(not self._is_busy)
         self.download.setEnabled(is_offered and not self._is_busy)
         for button in (self.verify, self.remove):
             button.setEnabled(is_added and not self._is_busy)
@@ -245,6 +255,22 @@ class ModelsDialog(QDialog):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(lambda path: self.add_requested.emit(Path(path), name))
         dialog.open()
+
+    def _ask_for_name(self) -> None:
+        dialog = QInputDialog(self)
+        dialog.setObjectName("hub_name")
+        dialog.setWindowTitle("Download by name")
+        dialog.setLabelText("Name of a network for depth or ADE20K classes in the Hugging Face Hub, owner/name:")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.textValueSelected.connect(self._take_name)
+        dialog.open()
+
+    def _take_name(self, name: str) -> None:
+        name = name.strip().removeprefix("https://huggingface.co/").strip("/")
+        if is_hub_name(name):
+            self.download_requested.emit(name)
+        else:
+            self.messages.show_error(f"Expected the name of a network in the hub, such as owner/name, got: {name[:80]}")
 
     def _choose_folder(self) -> None:
         dialog = QFileDialog(self, "Folder for the weights of models")

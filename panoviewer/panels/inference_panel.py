@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
@@ -110,6 +110,20 @@ class InferencePanel(QWidget):
             is_missing = spec.name in names
             self._model.setItemText(index, f"{spec.title} (no weights)" if is_missing else spec.title)
             self._model.setItemData(index, spec.licence, Qt.ItemDataRole.ToolTipRole)
+
+    def set_fetched(self, names: Sequence[str], model: str) -> None:
+        """Offer the perspective networks that were fetched by their names, too.
+
+        Args:
+            names: Of the networks.
+            model: The stored choice.
+        """
+        with QSignalBlocker(self._model):
+            while self._model.count() > len(MODELS):
+                self._model.removeItem(len(MODELS))
+            for name in names:
+                self._model.addItem(name, name)
+            self._model.setCurrentIndex(max(0, self._model.findData(model)))
 
     def set_choices(self, model: str, device: str) -> None:
         """Show the stored choices."""

@@ -74,6 +74,32 @@ def test_where_the_licence_restricts_one_is_asked(offered, terminal, capsys, hub
     assert find_model("dap").licence in told.out
 
 
+def test_a_perspective_network_is_fetched_by_its_name(hub, capsys, tmp_path, monkeypatch):
+    tiny = pytest.importorskip("tiny_published")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    name = "some-lab/tiny-depth"
+    tiny.write(tmp_path / "theirs", tiny.glpn())
+    hub.files = {f"{name}/{path.name}": path.read_bytes() for path in (tmp_path / "theirs").iterdir()}
+    hub.files[f"{name}/README.md"] = b"---\nlicense: mit\n---\n"
+    assert run("models", "pull", name) == 0
+    told = capsys.readouterr()
+    assert all(part in told.out for part in ("depth", "MB", "licence of the weights: mit", "estimate for this"))
+    assert f"--model {name}" in told.err
+    picture = photo(tmp_path / "a.png", 32, 64)
+    assert run("predict", picture, "-o", tmp_path / "out", "--model", name, "--device", "cpu") == 0
+    assert run("models", "pull", name) == 0
+    assert "already" in capsys.readouterr().out
+    assert run("models", "list") == 0
+    assert name in capsys.readouterr().out
+    assert run("models", "verify", name) == run("models", "remove", name) == 0
+    hub.files[f"{name}/README.md"] = b"---\nlicense: other\n---\n"
+    capsys.readouterr()
+    with open(os.devnull) as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        assert run("models", "pull", name) == 2
+    assert is_one_sentence(capsys.readouterr().err)
+
+
 def test_where_nobody_can_be_asked_nothing_is_fetched(offered, monkeypatch, capsys, hub):
     with open(os.devnull) as nobody:
         monkeypatch.setattr(sys, "stdin", nobody)

@@ -4,10 +4,11 @@ import threading
 
 import numpy as np
 import pytest
+import tiny_published
 import torch
 from fake_hub import hub
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QMessageBox
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from window_samples import press
 
 import core.models
@@ -143,6 +144,43 @@ def test_published_weights_are_downloaded_after_a_question(window, settle, offer
     assert "added" in row_of(dialog, "dap")
     assert window.settings[LICENCES] == ("dap",), "it was accepted and is not asked again"
     assert not dialog.download.isEnabled()
+
+
+def name_network(dialog, name):
+    dialog.by_name.click()
+    dialog.findChild(QInputDialog, "hub_name").textValueSelected.emit(name)
+
+
+def test_a_network_of_the_hub_is_fetched_by_its_name_after_a_question(window, settle, published, hub, tmp_path):
+    pytest.importorskip("transformers")
+    name = "some-lab/tiny-depth"
+    tiny_published.write(tmp_path / "theirs", tiny_published.glpn())
+    hub.files = {f"{name}/{path.name}": path.read_bytes() for path in (tmp_path / "theirs").iterdir()}
+    hub.files[f"{name}/README.md"] = b"---\nlicense: cc-by-nc-4.0\n---\n"
+    dialog = opened(window, settle)
+    name_network(dialog, "no name")
+    assert "owner/name" in dialog.messages.text
+    assert hub.requests == []
+    name_network(dialog, f" https://huggingface.co/{name} ")
+    settle(window)
+    text = dialog.findChild(QMessageBox, "download").text()
+    assert all(part in text for part in ("cc-by-nc-4.0", "MB", "depth", "Estimate", "Does that licence allow"))
+    fetched = {path.rpartition("/")[2] for method, path, _ in hub.requests if method == "GET"}
+    assert fetched == {"config.json", "preprocessor_config.json", "README.md"}
+    answer(dialog, "download", "Yes, download")
+    settle(window)
+    assert dialog.chosen_name == name
+    assert dialog.chosen.spec.licence == "cc-by-nc-4.0"
+    chooser = window.inference._model
+    chooser.setCurrentIndex(chooser.findData(name))
+    assert window.settings[MODEL] == name
+    dialog.verify.click()
+    settle(window)
+    assert "as it was added" in dialog.messages.text
+    dialog.remove.click()
+    answer(dialog, "remove_weights", "Delete")
+    settle(window)
+    assert chooser.findData(name) < 0
 
 
 def test_a_download_is_cancelled_and_goes_on_where_it_was(window, settle, qtbot, offered):
