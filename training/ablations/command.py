@@ -28,7 +28,7 @@ def ablate(
     after an interruption or a kill, and adds rows and seeds.
 
     Args:
-        name: Which one: sap.
+        name: Which one: sap, dap or mtpano.
         out: Folder of the comparison.
         worlds: Folder of generated worlds; those with the lowest seeds (--held-out) are judged by.
         minutes_per_run: How long the full method may be trained, stage by stage; the other rows take as many steps.

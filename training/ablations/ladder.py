@@ -14,12 +14,29 @@ Scores = Mapping[str, float]
 
 
 @dataclass(frozen=True)
+class Made:
+    """A value of a configuration that has to be made first: a folder of something.
+
+    Attributes:
+        name: Of the folder; another one for what is made in another way.
+        make: Gets the folder, that of the worlds, and how many of them are held out. What is there already is kept.
+    """
+
+    name: str
+    make: Callable[[Path, Path, int], None]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
 class Stage:
     """One training run.
 
     Attributes:
         recipe: Its name.
-        changes: Fields of the recipe's configuration that are not as by default.
+        changes: Fields of the configuration that are not as by default. `Made` ones, also within a tuple, become
+            the path of what was made.
         follows: The field that is told the folder of the stage before it; "" for none.
         alone: Changes with which it can be tried out without that stage.
     """
@@ -70,6 +87,8 @@ class Score:
 class Ladder:
     """A comparison.
 
+    The row with the most stages tells how many steps each of them takes.
+
     Attributes:
         name: On the command line.
         about: What is compared, and how far it is from the paper's own; a paragraph under the table.
@@ -105,7 +124,11 @@ class Ladder:
 def stage_digest(stages: Sequence[Stage], steps: Sequence[int]) -> str:
     """The same for stages that train the same, whichever row they stand in."""
     told = [
-        {"recipe": stage.recipe, "changes": {k: str(v) for k, v in sorted(stage.changes.items())}, "steps": count}
+        {"recipe": stage.recipe, "changes": {k: _told(v) for k, v in sorted(stage.changes.items())}, "steps": count}
         for stage, count in zip(stages, steps, strict=True)
     ]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+
+
+def _told(value: object) -> str:
+    return " + ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)

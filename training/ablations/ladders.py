@@ -8,7 +8,11 @@ from importlib import import_module
 from core.errors import PanoError
 from training.ablations.ladder import Ladder
 
-LADDERS: Mapping[str, str] = {"sap": "training.ablations.sap:SAP"}
+LADDERS: Mapping[str, str] = {
+    "sap": "training.ablations.sap:SAP",
+    "dap": "training.ablations.dap:DAP",
+    "mtpano": "training.ablations.mtpano:MTPANO",
+}
 """Where each stands; imported when it is asked for."""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from core.errors import PanoError
-from training.ablations.ladder import Ladder, Row, Stage, stage_digest
+from training.ablations.ladder import Ladder, Made, Row, Stage, stage_digest
 from training.ablations.results import Results, plain_text, read_results, results_table, write_results
 from training.checkpoint import FILE_NAME as CHECKPOINT
 from training.checkpoint import load_checkpoint
@@ -37,7 +37,7 @@ class Ablation:
         out: Folder of its runs and results.
         worlds: Folder of generated worlds; the first `held_out` seeds are judged by.
         held_out: How many.
-        minutes_per_run: How long the full method may be trained, stage by stage. All rows take the same steps.
+        minutes_per_run: How long a stage of the full method may be trained. All rows take the same steps.
         seeds: How many, from 0 on.
         steps: Of every run instead of minutes; 0 for as many as the minutes allow.
         device: 'cpu' or 'cuda'.
@@ -118,16 +118,26 @@ def _config(stage: Stage, plan: Ablation, folder: Path, seed: int, steps: int, b
     }  # fmt: skip
     names = {f.name for f in fields(kind)}
     config = replace(kind(), **{name: value for name, value in shared.items() if name in names})
-    changes: dict[str, Any] = dict(stage.changes)
+    changes = {name: _made(value, plan) for name, value in stage.changes.items()}
     config = replace(config, **changes)
     link: dict[str, Any] = {stage.follows: before} if stage.follows else {}
     return replace(config, **link)
 
 
+def _made(value: object, plan: Ablation) -> Any:  # noqa: ANN401 - of any field
+    if isinstance(value, tuple):
+        return tuple(_made(item, plan) for item in value)
+    if isinstance(value, Made):
+        folder = plan.out / "made" / value.name
+        value.make(folder, plan.worlds, plan.held_out)
+        return folder
+    return value
+
+
 def _settings(ladder: Ladder, plan: Ablation, report: Callable[[str], None]) -> dict[str, Any]:
-    """What all runs share; the first row, the full method, tells how many steps the minutes allow."""
+    """What all runs share; the first of the rows with the most stages tells how many steps the minutes allow."""
     steps = []
-    for stage in ladder.rows[0].stages:
+    for stage in max(ladder.rows, key=lambda row: len(row.stages)).stages:
         count = plan.steps
         if not count:
             seconds = _seconds_per_step(stage, plan)

@@ -87,7 +87,7 @@ class DapRecipe(PanoramaRecipe):
         """A network with fresh weights, but for a transformer to begin from."""
         network = DapNet(self._network)
         network.start_fresh(metres=_FIRST_METRES)
-        self.begin(network.vit)
+        self.begin(network, network.vit)
         return network
 
     def collate(self, panoramas: Sequence[Labelled], rng: np.random.Generator) -> dict[str, Tensor]:  # noqa: ARG002

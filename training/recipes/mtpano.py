@@ -99,7 +99,7 @@ class MtpanoRecipe(PanoramaRecipe):
         """A network with fresh weights, but for a transformer to begin from."""
         network = MtpanoNet(self._network)
         network.start_fresh(metres=_FIRST_METRES)
-        self.begin(network.vit)
+        self.begin(network, network.vit)
         network.vit.norm.requires_grad_(False)  # nobody asks for what is behind it
         for bridge in (network.bridge_steady, network.bridge_turning):
             bridge.truncates = self._config.truncation

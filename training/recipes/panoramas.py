@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from core.errors import PanoError
 from core.models.networks.vit import Block, ViT
+from training.checkpoint import load_checkpoint
 from training.config import WorldTraining
 from training.dataset import WorldFolder
 from training.draw import Draw
@@ -39,6 +40,8 @@ class PanoramaTraining(WorldTraining):
     backbone: Path | None = None
     """File of a transformer of DINOv3 to begin from, of Meta or Hugging Face; a fresh one when left out. With it, all
     is learned more slowly, at the published rates when --learning-rate is as it is by default."""
+    start: Path | None = None
+    """Folder of a run of the same recipe and sizes to begin from, as a labeller's before it is taught more."""
     labelled: tuple[Path, ...] = ()
     """Folders of labelled panoramas ('panoviewer-train label') to train on beside the worlds."""
     labelled_share: float = 0.5
@@ -83,6 +86,7 @@ class PanoramaRecipe(Recipe):
         self.reads_views = False
         """Whether single views are read with the panoramas."""
         self._begin_from: dict[str, Tensor] | None = None
+        self._continue_from: dict[str, Tensor] | None = None
 
     def open(self) -> None:
         """Find the worlds and labelled panoramas, and read the transformer to begin from."""
@@ -93,11 +97,27 @@ class PanoramaRecipe(Recipe):
             self.pools[f"labelled {number}"] = Pool(partial(labelled_files, folder), folder)
         if config.backbone:
             self._begin_from = backbone_state(config.backbone, config.size)
+        if config.start:
+            self._continue_from = load_checkpoint(config.start, self.name)["ema"]
 
-    def begin(self, vit: ViT) -> None:
-        """Give a transformer the numbers to begin from; it keeps its own where there are none."""
-        if self._begin_from is not None and not vit.class_token.is_meta:
+    def begin(self, network: nn.Module, vit: ViT) -> None:
+        """Give a network, or its transformer alone, the numbers to begin from; it keeps its own where there are none.
+
+        Raises:
+            PanoError: They are of a network of other sizes.
+        """
+        if vit.class_token.is_meta:
+            return
+        if self._begin_from is not None:
             vit.load_state_dict(self._begin_from)
+        if self._continue_from is not None:
+            try:
+                network.load_state_dict(self._continue_from)
+            except RuntimeError as error:
+                raise PanoError(
+                    f"Expected a run of the same sizes to begin from, got another "
+                    f"({str(error).splitlines()[-1].strip()}); choose another --start: {self._panoramas.start}"
+                ) from error
 
     def rate(self, parameter: str) -> float:
         """Slower for what was trained before."""
