@@ -36,6 +36,7 @@ GROUPS = (
     Group("growth", "From 2K to 16K", "panoviewer.benches.growth"),
     Group("opening", "Until a picture is seen", "panoviewer.benches.opening"),
     Group("soak", "Hundreds of panoramas in one window", "panoviewer.benches.soak", on_request=True),
+    Group("window", "The window", "panoviewer.benches.window"),
     Group("models", "Networks, with random weights", "panoviewer.benches.models", on_request=True),
     Group("published", "Published networks on turned panoramas", "panoviewer.benches.published", on_request=True),
 )

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from PIL import Image
+
 from core.export import export
 from core.geometry.camera import Camera
 from core.geometry.merge import merge_tiles
@@ -17,8 +19,10 @@ from core.geometry.normals import normals_from_depth
 from core.geometry.points import points_from_depth
 from core.geometry.tiling import zigzag_tiles
 from core.geometry.warp import erp_to_camera
+from core.io.images import read_panorama
 from core.io.memory import default_memory_budget, format_bytes
 from core.prediction import Prediction
+from core.pyramid import Pyramid
 from panoviewer.benches.geometry import VIEW_PX, YAW_STEP, cloud_of
 from panoviewer.benches.measuring import Work, peak_bytes, seconds, threads
 from panoviewer.benches.pictures import room_depth, sample_panorama
@@ -70,6 +74,11 @@ def _tasks(width: int, folder: Path) -> Iterator[_Task]:
     """What is done at a size; each is done with before the next one is made, for the sake of memory."""
     height = width // 2
     panorama = sample_panorama(width)
+    photo = folder / "photo.jpg"
+    Image.fromarray(panorama.rgb).save(photo, quality=92)
+    yield _Task("JPEG read", lambda: read_panorama(photo))
+    photo.unlink()
+    yield _Task("pyramid", lambda: Pyramid.of(panorama.rgb))
     camera = Camera(yaw=0.3, pitch=0.2, roll=0.0, fov_x=math.pi / 2, height=VIEW_PX, width=VIEW_PX)
     yield _Task(f"view of {VIEW_PX} x {VIEW_PX}", lambda: erp_to_camera(panorama.rgb, camera), grows=False)
     depth = room_depth(height, width)
