@@ -219,7 +219,9 @@ def test_rows_of_geometry_growth_and_opening_are_measured(bench):
     told = json.loads(bench("geometry", "growth", "opening", "--json").out)
     geometry_rows, growth_rows, opening_rows = (group["rows"] for group in told["groups"])
     assert len(geometry_rows) == 9
-    assert all(row["found"]["value"] > 0 for row in [*geometry_rows, *growth_rows, *opening_rows])
+    # What is as small as here may find room in memory that was there before.
+    times = [row for row in [*geometry_rows, *growth_rows, *opening_rows] if row["unit"] != "bytes"]
+    assert all(row["found"]["value"] > 0 for row in times)
     assert all(row["ratio"] > 0 for row in geometry_rows if row["other"])
     assert {row["size"] for row in growth_rows} == {"128 x 64", "256 x 128", "512 x 256", "1024 x 512"}
     assert {row["task"].partition(":")[0] for row in opening_rows} == {kind.name for kind in opening.FORMATS}
