@@ -1,5 +1,7 @@
 """What the description says of the transformer and of how its patches reach the heads."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -117,3 +119,19 @@ def test_each_of_the_steps_runs_once_in_their_order(network):
         hook.remove()
     assert set(seen) == set(network.steps())
     assert len(seen) == len(network.steps())
+
+
+def test_positions_are_stretched_in_training_alone_and_only_where_that_is_asked():
+    vit = ViT(ViTConfig(64, 1))
+    plain = vit.train()._rotations(3, 4)[0]
+    torch.testing.assert_close(vit.eval()._rotations(3, 4)[0], plain)
+    vit.rescale = 2.0
+    torch.testing.assert_close(vit._rotations(3, 4)[0], plain)
+    torch.manual_seed(0)
+    vit.train()
+    # The angle of the row above the middle at a long period, where it is far from a full turn.
+    angles = [math.acos(float(vit._rotations(9, 9)[0][40 - 9, 4])) for _ in range(200)]
+    factors = np.array(angles) / (2 * math.pi * (2 / 9) / 100 ** (4 / 16))
+    assert 0.5 - 1e-2 < factors.min() < 0.6
+    assert 1.8 < factors.max() < 2 + 1e-2
+    assert abs(np.log(factors).mean()) < 0.1

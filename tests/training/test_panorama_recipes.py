@@ -35,6 +35,7 @@ def tiny(monkeypatch):
 
 def config_of(name, worlds, **fields):
     few = {"worlds": worlds, "held_out": 4, "size": "T", "height": 32, "batch": 4, "warmup": 2, "ema": 0.8}
+    few |= {"stretch": 1.0}
     return find_recipe(name).config_class()(**(few | {"learning_rate": 2e-3} | fields))
 
 

@@ -54,6 +54,9 @@ class PanoramaTraining(WorldTraining):
     """Share of panoramas that are mirrored."""
     colour: float = 0.5
     """Share of panoramas whose colours change."""
+    stretch: float = 2.0
+    """Factor by which, and one over it, the transformer's positions are stretched by chance, as in DINOv3's published
+    training code; 1 for not at all."""
     tilted: float = 0.0
     """Share of panoramas whose camera leans, by 4 degrees typically and 12 at most."""
 
@@ -82,6 +85,8 @@ class PanoramaRecipe(Recipe):
             raise PanoError(
                 f"Expected a height that is a multiple of 32, got {config.height}; choose another --height."
             )
+        if not config.stretch >= 1:
+            raise PanoError(f"Expected a --stretch of 1 or more, got {config.stretch}; choose another.")
         self._panoramas = config
         self.reads_views = False
         """Whether single views are read with the panoramas."""
@@ -106,6 +111,7 @@ class PanoramaRecipe(Recipe):
         Raises:
             PanoError: They are of a network of other sizes.
         """
+        vit.rescale = self._panoramas.stretch
         if vit.class_token.is_meta:
             return
         if self._begin_from is not None:

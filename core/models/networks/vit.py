@@ -133,6 +133,8 @@ class ViT(nn.Module):
     """
 
     periods: Tensor
+    rescale = 1.0
+    """Factor by which, and one over it, positions may be stretched in training, by chance; 2 in the published one."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
@@ -191,9 +193,12 @@ class ViT(nn.Module):
     def _rotations(self, rows: int, cols: int) -> tuple[Tensor, Tensor]:
         """Cosines and sines, (rows * cols, 64) float32: rows take the first half of the pairs, columns the second."""
         angles = []
+        stretch = 1.0
+        if self.training and self.rescale != 1:
+            stretch = self.rescale ** float(2 * torch.rand(()) - 1)
         for count in (rows, cols):
             centre = (torch.arange(count, device=self.periods.device, dtype=torch.float32) + 0.5) / count
-            angles.append(2 * math.pi * (2 * centre - 1)[:, None] / self.periods.float())
+            angles.append(2 * math.pi * stretch * (2 * centre - 1)[:, None] / self.periods.float())
         of_row = angles[0][:, None].expand(-1, cols, -1)
         of_col = angles[1][None].expand(rows, -1, -1)
         both = torch.cat([of_row, of_col], dim=-1).flatten(0, 1).repeat(1, 2)
