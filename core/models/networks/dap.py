@@ -23,6 +23,7 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 Decoder = Literal["published", "sphere"]
 _CONFIG_KEY = "dap"
+_FAR_AT_FIRST = 0.1
 
 
 @dataclass(frozen=True)
@@ -146,15 +147,17 @@ class DapNet(nn.Module):
 
     @torch.no_grad()
     def start_fresh(self, *, metres: float) -> None:
-        """Draw numbers with which it can be trained from nothing.
+        """Draw numbers with which it can be trained from nothing; it then takes nothing for far.
 
         Args:
             metres: The depth that it says everywhere, about; within 100.
         """
         self.vit.start_fresh()
-        last = self.depth_head.last
-        bias = (last if isinstance(last, nn.Conv2d) else cast(nn.Conv2d, last[2])).bias
-        nn.init.constant_(cast(Tensor, bias), math.log(metres / (100.0 - metres)))
+        shares = {self.depth_head: metres / 100, **dict.fromkeys((self.far_head, *self.nearer_heads), _FAR_AT_FIRST)}
+        for head, share in shares.items():
+            last = head.last
+            bias = (last if isinstance(last, nn.Conv2d) else cast(nn.Conv2d, cast(nn.Sequential, last)[2])).bias
+            nn.init.constant_(cast(Tensor, bias), math.log(share / (1 - share)))
 
     def steps(self) -> list[nn.Module]:
         """Its larger parts in the order in which they run, for whoever wants to know how far it is."""
