@@ -23,6 +23,8 @@ from panoviewer.views.cloud_cursor import CloudCursor, Piece
 BACKGROUND = (0.082, 0.09, 0.106, 1.0)
 WHEEL_FACTOR = 1.15
 KEY_TURN = 0.04
+WIDEST_POINT = 16.0
+"""Pixels across the largest points, at a scale of 1."""
 POINT_OVERLAP = 1.8
 """Size of a drawn point in units of the distance to its neighbours; above 1, so that slanted surfaces stay closed."""
 CLICK_PX = 4
@@ -46,6 +48,7 @@ uniform vec3 eye;
 uniform int mode;
 uniform vec2 log_limits;
 uniform float size_factor;
+uniform float widest;
 uniform float angle;
 uniform float spacing;
 uniform float see_through;
@@ -65,7 +68,7 @@ void main() {
     // On a surface that is seen at a grazing angle, neighbouring pixels lie farther apart.
     float slant = clamp(-dot(facing, position) / max(range, 1e-6), 0.3, 1.0);
     float extent = max(spacing, range * angle / slant);
-    gl_PointSize = clamp(size_factor * extent / max(gl_Position.w, 1e-6), 1.0, 16.0);
+    gl_PointSize = clamp(size_factor * extent / max(gl_Position.w, 1e-6), 1.0, widest);
     if (see_through > 0.5 && dot(facing, eye - position) < 0.0)
         gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
     if (mode == 1) {
@@ -395,6 +398,7 @@ class CloudCanvas(QObject):
         program["mode"] = list(CloudColor).index(color)
         program["log_limits"] = math.log(limits[0]), math.log(limits[1])
         program["size_factor"] = POINT_OVERLAP * height / 2 / math.tan(self.orbit.fov_y / 2)
+        program["widest"] = WIDEST_POINT * self._canvas.pixel_scale
         program["angle"] = buffer.angle
         program["spacing"] = buffer.spacing
         program["see_through"] = float(self._see_through)
