@@ -1,7 +1,7 @@
 """Lengths, heights, angles and areas between points that a model's depth puts into directions.
 
     measured = measure(panorama, prediction, directions)
-    print(measured.text())        # length 2.43 m · height over ground 0.80, 2.10 m · estimate
+    print(measured.text())        # length 2.43 m · estimate · height over ground 0.80, 2.10 m
 
 Everything follows from the points alone, ``depth * ray``, so that it is as right as the depth is: an estimate.
 """
@@ -109,12 +109,13 @@ class Measurement:
     def text(self) -> str:
         """One line for the user: everything that so many points say, and how far to trust it."""
         unit = " m" if self.is_metric else ""
-        parts = []
+        parts: list[str] = []
         if len(self.points) == 1:
             parts.append(f"{number(self.distance)}{unit} from the camera")
         else:
             legs = f" ({' + '.join(map(number, self.lengths))})" if len(self.points) > 2 else ""
             parts.append(f"length {number(self.length)}{unit}{legs}")
+        parts.append(self.note)
         angle, area = self.angle, self.area
         if angle is not None:
             parts.append(f"angle {math.degrees(angle):.1f}°")
@@ -122,7 +123,7 @@ class Measurement:
             parts.append(f"area {number(area)}{' m²' if self.is_metric else ''}")
         if self.heights is not None:
             parts.append(f"height over ground {', '.join(map(number, self.heights))}{unit}")
-        return SEPARATOR.join([*parts, self.note])
+        return SEPARATOR.join(parts)
 
 
 def measure(panorama: Panorama, prediction: Prediction | None, directions: ArrayLike) -> Measurement:

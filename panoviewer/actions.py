@@ -56,6 +56,20 @@ ACTIONS: tuple[ActionSpec, ...] = (
         icon="export",
         separated=True,
     ),
+    ActionSpec(
+        "save_panorama",
+        "&File",
+        "Export the panorama, level…",
+        (),
+        "Write the panorama level, as it was levelled here, with its metadata made anew.",
+    ),
+    ActionSpec(
+        "save_view",
+        "&File",
+        "Export the view…",
+        ("Ctrl+Shift+C",),
+        "Write what the look-around view shows, and its camera as JSON.",
+    ),
     ActionSpec("save", "&File", "&Save the annotations", ("Ctrl+S",), "Write the annotation file of this panorama."),
     ActionSpec(
         "save_copy",

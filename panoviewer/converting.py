@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.export import export, find_exporter
+from core.export import find_exporter
 from core.export.panorama import cube_faces, write_pixels
+from core.export.turned import LIGHT, check_light, write_turned
 from core.geometry.camera import angles_from_rotation, rotation_from_angles
 from core.geometry.cube import CROSS, FACES, STRIP
 from core.geometry.levelling import Kind, Line, level_by_lines
@@ -20,8 +21,6 @@ from core.geometry.sphere import lonlat_to_directions
 from core.io.atomic import atomic_file, prepare_file
 from core.io.cube_files import cube_files
 from core.io.gpano import GPano
-from core.io.gpano_packet import gpano_packet, kept_exif, kept_tags
-from core.io.header import read_header
 from core.io.images import read_panorama
 from core.io.kept_level import as_kept
 from core.panorama import Panorama
@@ -30,7 +29,6 @@ from panoviewer.arguments import DONE, UsageError, convert_parser, refuse_inputs
 from panoviewer.console import Console
 from panoviewer.converting_maps import MAPS, read_map, turned_map, unit_normals, write_map
 
-LIGHT = (".exr", ".hdr")
 LARGEST_FACE = 16384
 UNTURNED = (".classes.png", ".far.png", ".depth.png", ".depth.tiff", ".instances.png")
 """How names of results end that are no pictures, though they look like some."""
@@ -66,13 +64,9 @@ def convert(argv: Sequence[str]) -> int:
 def _convert_picture(args: argparse.Namespace, console: Console) -> list[Path]:
     targets = _targets(args, "")
     suffix = find_exporter(Panorama, args.output).suffix
-    header = read_header(args.file)
     panorama = as_kept(read_panorama(args.file, assume=args.assume))
     console.notes(args.file, panorama.notes)
-    if suffix in LIGHT and panorama.radiance is None:
-        raise UsageError(
-            f"{suffix} is for pictures of more than 8 bits, got one of 8; choose .jpg, .png or .tif: {args.file}"
-        )
+    check_light(panorama, args.output)
     if args.horizon is not None or args.vertical is not None:
         panorama = replace(panorama, level_from_world=_levelled(args, panorama.level_from_world))
         args.level = STATED
@@ -81,12 +75,7 @@ def _convert_picture(args: argparse.Namespace, console: Console) -> list[Path]:
         panorama = replace(panorama, level_from_world=_pose(args.level))
     turn = _turn(args, panorama.level_from_world)
     if args.to == "erp":
-        turned = turned_panorama(panorama, turn, width=args.width)
-        gpano, part = header.gpano, turned.part
-        has_view = (gpano.view_heading, gpano.view_pitch, gpano.view_fov_x) != (None, None, None)
-        size = (turned.height, turned.width) if part is None else (part.height, part.width)
-        packet = gpano_packet(turned, has_view=has_view, kept=kept_tags(args.file))
-        return [export(turned, targets[0], packet=packet, exif=kept_exif(args.file, *size))]
+        return [write_turned(panorama, turn, targets[0], width=args.width)]
     turned = turned_panorama(panorama, turn)
     pixels = turned.radiance if suffix in LIGHT and turned.radiance is not None else turned.rgb
     for picture, path in zip(_laid_out(cube_faces(pixels, _side(args, turned.width)), args), targets, strict=True):

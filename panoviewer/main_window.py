@@ -47,6 +47,7 @@ from panoviewer.panels.folder_panel import FolderPanel
 from panoviewer.panels.inference_panel import InferencePanel, describe
 from panoviewer.panels.layers_panel import LayersPanel
 from panoviewer.panels.message_bar import HintStrip, MessageBar
+from panoviewer.picture_saving import PictureSaving
 from panoviewer.pointing import Pointing
 from panoviewer.scaling import Scaling
 from panoviewer.session import Session
@@ -109,6 +110,7 @@ class MainWindow(QMainWindow):
         self.messages = MessageBar()
         self.opening = Opening(session, settings, self.folder, self)
         self.exporting = Exporting(session, settings, self)
+        self.pictures = PictureSaving(session, self.viewpoint, settings, self)
         self.weights = WeightKeeping(session, settings, self)
         self.desk = AnnotationDesk(
             self,
@@ -270,6 +272,8 @@ class MainWindow(QMainWindow):
             "previous": lambda: self.opening.step(-1),
             "next": lambda: self.opening.step(1),
             "export": self.exporting.show,
+            "save_panorama": self.pictures.save_panorama,
+            "save_view": self.pictures.save_view,
             "settings": lambda: SettingsDialog(self.settings, self.shortcuts, self).open(),
             "quit": self.close,
             "run": self.session.predict,
@@ -346,6 +350,8 @@ class MainWindow(QMainWindow):
             lambda _setting: self.inference.set_choices(self.settings[MODEL], self.settings[DEVICE])
         )
         self.measuring.length_typed.connect(self.scaling.set_length)
+        self.pictures.noted.connect(self.messages.show_note)
+        self.pictures.failed.connect(self.messages.show_error)
         self.scaling.noted.connect(self.messages.show_note)
         self.scaling.failed.connect(self.messages.show_error)
         self.toolbox.changed.connect(self._show_tool)

@@ -148,11 +148,11 @@ def test_what_is_unknown_or_far_is_said_in_a_sentence():
 
 def test_the_text_says_what_the_points_say_and_that_it_is_an_estimate():
     one = measure(picture(), room(), toward((0, 0.6, 3.5)))
-    assert one.text() == "3.55 m from the camera  ·  height over ground 1.00 m  ·  estimate"
+    assert one.text() == "3.55 m from the camera  ·  estimate  ·  height over ground 1.00 m"
     two = measure(picture(), room(), toward((0, 0.6, 3.5), (1, 0.6, 3.5)))
-    assert two.text() == "length 1.00 m  ·  height over ground 1.00, 1.00 m  ·  estimate"
+    assert two.text() == "length 1.00 m  ·  estimate  ·  height over ground 1.00, 1.00 m"
     three = measure(picture(), room(), toward((0, 0.6, 3.5), (1, 0.6, 3.5), (1, 0.1, 3.5)))
-    assert "length 1.50 m (1.00 + 0.50)  ·  angle 90.0°  ·  area 0.25 m²" in three.text()
+    assert "length 1.50 m (1.00 + 0.50)  ·  estimate  ·  angle 90.0°  ·  area 0.25 m²" in three.text()
 
 
 def test_a_relative_depth_has_no_metres():

@@ -31,10 +31,10 @@ class MeasureStrip(QFrame):
         self._text = QLabel()
         self._text.setAccessibleName("Measured")
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._text.setMinimumWidth(1)
+        self._text.setWordWrap(True)
         self._length = QDoubleSpinBox(minimum=0.0, maximum=LONGEST, decimals=3, singleStep=0.01, suffix=" m")
         self._length.setAccessibleName("True length in metres")
-        self._length.setSpecialValueText("type to set the scale")
+        self._length.setSpecialValueText("unknown")
         self._length.setKeyboardTracking(False)
         self._length.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._length.setToolTip(
