@@ -103,6 +103,17 @@ def test_every_part_that_is_to_learn_hears_of_every_step(name, tiny, box_worlds)
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_run_begins_from_another_one_of_its_sizes(name, tiny, box_worlds, tmp_path, monkeypatch):
+    run = train(name, config_of(name, box_worlds, steps=1, out=tmp_path), resume=False, report=lambda _: None)
+    ema = load_checkpoint(run, name)["ema"]
+    begun = make(name, box_worlds, start=run).build().state_dict()
+    assert all(torch.equal(value, ema[key]) for key, value in begun.items())
+    monkeypatch.setitem(transformers.SIZES, "T", replace(TINY, features=32))
+    with pytest.raises(PanoError, match="same sizes"):
+        make(name, box_worlds, start=run).build()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_step_is_the_same_whenever_it_is_loaded(name, tiny, box_worlds):
     recipe, again = make(name, box_worlds, tilted=0.5, turn="any"), make(name, box_worlds, tilted=0.5, turn="any")
     first, second = recipe.load(Draw(0, 7)), again.load(Draw(0, 7))
