@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,8 +27,8 @@ from core.panorama import Panorama
 from core.pyramid import Pyramid
 from panoviewer.actions import build_actions, set_keys, show_icons
 from panoviewer.annotation_desk import AnnotationDesk
-from panoviewer.comparing import Comparing
-from panoviewer.comparing_segments import ComparingSegments
+from panoviewer.comparison_desk import ACTIONS as COMPARISONS
+from panoviewer.comparison_desk import ComparisonDesk
 from panoviewer.diagnostics import SAMPLE
 from panoviewer.dialogs.about import show_about, show_shortcuts
 from panoviewer.dialogs.questions import ask
@@ -41,7 +42,6 @@ from panoviewer.measuring import Measuring
 from panoviewer.opengl import OpenGL
 from panoviewer.opening import Opening
 from panoviewer.panels.cloud_panel import CloudPanel
-from panoviewer.panels.compare_bar import CompareBar
 from panoviewer.panels.exposure_panel import ExposurePanel
 from panoviewer.panels.folder_panel import FolderPanel
 from panoviewer.panels.inference_panel import InferencePanel, describe
@@ -154,23 +154,15 @@ class MainWindow(QMainWindow):
             action=self.actions_by_name["stand"],
             parent=self,
         )
-        self.compare_bar = CompareBar()
-        self.comparing = Comparing(
+        self.comparison = ComparisonDesk(
             session,
             settings,
+            desk=self.desk,
             layering=self.layering,
             stage=self.stage,
             pointing=self.pointing,
-            bar=self.compare_bar,
+            actions=self.actions_by_name,
             window=self,
-        )
-        self.comparing_segments = ComparingSegments(
-            self.desk.annotating,
-            session.jobs,
-            stage=self.stage,
-            bar=self.compare_bar,
-            set_bare=lambda bare: self.desk.display.set_bare(bare=bare),
-            parent=self,
         )
         self.exposure_text = QLabel()
         self.exposure_text.setAccessibleName("Exposure")
@@ -204,7 +196,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.desk.strip)
         layout.addWidget(self.measuring.strip)
         layout.addWidget(self.levelling.strip)
-        layout.addWidget(self.compare_bar)
+        layout.addWidget(self.comparison.bar)
         layout.addWidget(self.stage, 1)
         self.setCentralWidget(central)
         self.hints.hide()
@@ -251,7 +243,6 @@ class MainWindow(QMainWindow):
         self.statusBar().addPermanentWidget(self.badge)
         self.statusBar().setSizeGripEnabled(False)
         self._show_badge()
-        self._show_comparison()
 
     def _dock(self, title: str, name: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -279,15 +270,7 @@ class MainWindow(QMainWindow):
             "run": self.session.predict,
             "models": self.weights.show,
             "cancel": self.session.jobs.cancel,
-            # It is made after the actions.
-            "compare_previous": lambda: self._compare_predictions(self.comparing.start_previous),
-            "compare_files": lambda: self._compare_predictions(self.comparing.choose_files),
-            "compare_segments": self._compare_segments,
-            "swipe": lambda _on: self.comparing.show_swipe(),
-            "difference": lambda _on: self.comparing.show_difference(),
-            "divider_left": lambda: self.comparing.nudge(-1),
-            "divider_right": lambda: self.comparing.nudge(1),
-            "compare_end": lambda: self.compare_bar.closed.emit(),  # noqa: PLW0108
+            **{name: partial(self._compare, name) for name in COMPARISONS},
             "photo": lambda: self.layering.show(None),
             "depth": lambda _on: self.layering.show(Layer.DEPTH),
             "normals": lambda _on: self.layering.show(Layer.NORMALS),
@@ -332,12 +315,7 @@ class MainWindow(QMainWindow):
         self.desk.read_only_changed.connect(self._show_read_only)
 
         self.pointing.told.connect(self.status.setText)
-        self.comparing.noted.connect(self.messages.show_note)
-        self.comparing.changed.connect(self._show_comparison)
-        self.comparing_segments.noted.connect(self.messages.show_note)
-        self.comparing_segments.changed.connect(self._show_comparison)
-        session.document.scene_changed.connect(self.comparing_segments.follow)
-        session.document.level_changed.connect(self._show_level)
+        self.comparison.noted.connect(self.messages.show_note)
 
         self.inference.run_requested.connect(session.predict)
         self.inference.cancel_requested.connect(session.jobs.cancel)
@@ -517,23 +495,9 @@ class MainWindow(QMainWindow):
             ran = f"{prediction.model} ran on {prediction.device} in {prediction.seconds:.1f} s."
             self.badge.setToolTip("\n".join((ran, *prediction.notes)))
 
-    def _compare_predictions(self, start: Callable[[], object]) -> None:
-        self.comparing_segments.stop()
-        start()
-
-    def _compare_segments(self) -> None:
-        self.comparing.stop()
-        self.comparing_segments.start()
-
-    def _show_comparison(self) -> None:
-        """Offer what can be done with a comparison."""
-        comparing, actions = self.comparing, self.actions_by_name
-        actions["compare_previous"].setEnabled(self.session.previous is not None)
-        for name in ("swipe", "difference", "divider_left", "divider_right"):
-            actions[name].setEnabled(comparing.active)
-        actions["compare_end"].setEnabled(comparing.active or self.comparing_segments.active)
-        actions["swipe"].setChecked(comparing.active and not comparing.is_difference)
-        actions["difference"].setChecked(comparing.active and comparing.is_difference)
+    def _compare(self, name: str, *on: bool) -> None:
+        # What compares is made after the actions.
+        self.comparison.handlers()[name](*on)
 
     def _show_cloud_buffer(self, buffer: CloudBuffer | None) -> None:
         self.stage.cloud.set_cloud(buffer, keep_view=buffer is not None)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ModelUnavailable
 from core.io.atomic import atomic_file, make_folder, prepare_file
 from core.models import MODELS, SEGMENTERS, ModelSpec, find_model, find_segmenter, weights_file
-from core.models.runners import DIGEST_KEY, GRAPH_SUFFIX, graph_file
+from core.models.graph_runner import DIGEST_KEY, GRAPH_SUFFIX, graph_file
 from core.models.weights import data_offset, header_digest, load_strictly, read_metadata
 from core.progress import Progress, silent
 

@@ -21,7 +21,8 @@ from core.geometry.normals import facing_camera, unit
 from core.geometry.sphere import erp_angles, erp_local_frames, erp_rays, solid_angle
 from core.geometry.warp import resize_erp
 from core.models import Backend, find_model, weights_file
-from core.models.runners import Maps, Runner, pick_runner
+from core.models.graph_runner import Maps
+from core.models.runners import Runner, pick_runner
 from core.models.weights import check_finite, read_metadata
 from core.panorama import check_full_sphere
 from core.prediction import Prediction

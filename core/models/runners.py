@@ -1,16 +1,14 @@
-"""Ways to run a network on arrays: PyTorch on any device, ONNX Runtime on the CPU."""
+"""Ways to run a network on arrays: PyTorch on any device, down a ladder where memory runs out; or its graph."""
 
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,8 @@ from core.errors import DeviceFull, ModelUnavailable
 from core.io.memory import return_large_blocks
 from core.models import BACKENDS, Backend
 from core.models.devices import inference_on, memory_of, pick_device
-from core.models.weights import header_digest, load_strictly
+from core.models.graph_runner import Maps, OnnxRunner, graph_file
+from core.models.weights import load_strictly
 from core.progress import Progress, silent, stage
 
 if TYPE_CHECKING:
@@ -28,23 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound="nn.Module")
-Maps = tuple[NDArray[np.float32], ...]
 _CPU = "cpu"
-_POLL_S = 0.1
-"""How often somebody is asked whether a graph is to run on; nothing is known of how far it is."""
-GRAPH_SUFFIX = ".onnx"
-DIGEST_KEY = "weights_header_sha256"
-"""Where a graph says which file of weights it reads its numbers from."""
-
-
-def graph_file(place: Path, part: str) -> Path:
-    """The file of one part of a network, beside weights or another file of its name.
-
-    Args:
-        place: Any file of that name.
-        part: Which of several; empty for a network of one.
-    """
-    return place.with_name(f"{place.stem}_{part}{GRAPH_SUFFIX}" if part else f"{place.stem}{GRAPH_SUFFIX}")
 
 
 class Runner(Protocol):
@@ -303,119 +286,6 @@ def exactly() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-class OnnxRunner:
-    """Runs a graph whose numbers lie in the safetensors file beside it; a batch of one, on the CPU.
-
-    Needs no torch, whose import takes longer than a small network runs. Takes as many threads as torch would: what
-    OMP_NUM_THREADS says, else all cores.
-
-    Args:
-        graph: The ONNX file, in the folder of the weights that it names.
-        weights: The safetensors file.
-
-    Raises:
-        ModelUnavailable: One of the files is missing or broken, or the graph was made for other weights.
-    """
-
-    device = "cpu"
-    batch = 1
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, graph: Path, weights: Path) -> None:
-        self._session: Any = open_graph(graph, weights)
-        self._input: str = self._session.get_inputs()[0].name
-        self._progress: Progress = silent
-
-    def run(self, batch: NDArray[np.float32], *, may_halve: bool = False) -> Maps:  # noqa: ARG002 - of a GPU
-        """See `Runner`."""
-        if len(batch) != 1:
-            raise ValueError(f"the graph takes one picture at a time, got {len(batch)}")
-        return run_graph(self._session, {self._input: np.ascontiguousarray(batch)}, self._progress)
-
-    @contextmanager
-    def watched(self, progress: Progress) -> Iterator[None]:
-        """See `Runner`; how far a graph is, it does not tell."""
-        progress(0, 1)
-        self._progress = progress
-        try:
-            yield
-        finally:
-            self._progress = silent
-        progress(1, 1)
-
-
-def open_graph(graph: Path, weights: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    """A session of onnxruntime for a batch of one.
-
-    Args:
-        graph: The ONNX file, in the folder of the weights that it names.
-        weights: The safetensors file.
-
-    Raises:
-        ModelUnavailable: One of the files is missing or broken, or the graph was made for other weights.
-    """
-    import onnxruntime
-
-    digest = header_digest(weights)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = _threads()
-    # Otherwise it is not known when the graph is opened that it is one, and less is folded.
-    options.add_free_dimension_override_by_name("batch", 1)
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's own exceptions share no base class
-        raise ModelUnavailable(
-            f"Expected an ONNX graph beside its weights, got {type(error).__name__}; install it again: {graph}"
-        ) from error
-    if session.get_modelmeta().custom_metadata_map.get(DIGEST_KEY) != digest:
-        raise ModelUnavailable(
-            f"Expected an ONNX graph made for these weights, got one for others; export both again: {graph}"
-        )
-    return session
-
-
-def run_graph(session: Any, given: dict[str, NDArray[Any]], progress: Progress = silent) -> Maps:  # noqa: ANN401
-    """The outputs of a session in their order.
-
-    Args:
-        session: Of `open_graph`.
-        given: Inputs by name.
-        progress: Called every now and then without knowing how far it is; may raise `Cancelled`, which ends the run.
-
-    Raises:
-        ModelUnavailable: The runtime could not do it, for want of memory for instance.
-    """
-    import onnxruntime
-
-    answers: list[Sequence[NDArray[np.float32]]] = []
-    failures: list[Exception] = []
-    options = onnxruntime.RunOptions()
-
-    def run() -> None:
-        try:
-            answers.append(session.run(None, given, options))
-        except Exception as error:  # the runtime's own exceptions share no base class
-            failures.append(error)
-
-    # Not `run_async`: its answer comes from a thread of the session's own, which ends after that. A session that is
-    # freed meanwhile waits for that thread, which waits for Python.
-    thread = threading.Thread(target=run, name="graph")
-    thread.start()
-    try:
-        thread.join(_POLL_S)
-        while thread.is_alive():
-            progress(0, 1)
-            thread.join(_POLL_S)
-    except BaseException:
-        options.terminate = True
-        thread.join()
-        raise
-    if failures:
-        raise ModelUnavailable(f"ONNX Runtime could not run the graph ({str(failures[0]).splitlines()[0]}).")
-    return tuple(answers[0])
-
-
 def pick_runner(
     build: Callable[[], Network],
     weights: Path,
@@ -458,10 +328,3 @@ def pick_runner(
         except ModelUnavailable as error:
             _log.warning("%s PyTorch is used instead.", error)
     return TorchRunner(build, weights, device=device, exact=exact)
-
-
-def _threads() -> int:
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

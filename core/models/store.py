@@ -22,10 +22,10 @@ from core.io.atomic import atomic_file, export_errors, make_folder
 from core.io.digest import content_sha256
 from core.models import ModelSpec, weights_file
 from core.models.checkpoints import converted, open_checkpoint
+from core.models.graph_runner import graph_file
 from core.models.layouts import Layout
 from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES, WEIGHTS_SUFFIX
 from core.models.perspective_folder import is_hub_name
-from core.models.runners import graph_file
 from core.models.weights import check_size, write_tensors
 from core.progress import Progress, silent, stage
 

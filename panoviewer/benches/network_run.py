@@ -71,8 +71,8 @@ def _prepare(network: Network, weights: Path) -> dict[str, Any]:
     from safetensors.torch import save_file
 
     from core.errors import ModelUnavailable
+    from core.models.graph_runner import graph_file
     from core.models.onnx_export import check_packages, write_graph
-    from core.models.runners import graph_file
 
     torch.manual_seed(0)
     net = network.build().eval()
@@ -123,7 +123,7 @@ def _torch_calls(network: Network, task: Task) -> dict[str, Call]:
 
 def _onnx_calls(weights: Path) -> dict[str, Call]:
     """Without torch, as the program runs graphs."""
-    from core.models.runners import graph_file, open_graph, run_graph
+    from core.models.graph_runner import graph_file, open_graph, run_graph
 
     shapes: dict[str, Shapes] = json.loads(weights.with_suffix(".json").read_text())
 

@@ -5,34 +5,14 @@ import json
 import cv2
 import numpy as np
 import pytest
-import torch
 from commands import is_one_sentence, photo
+from tiny_dap import published, tiny
 
-import core.models.dap
 from core.models import find_model, weights_file
-from core.models.networks import dap as networks
-from core.models.networks.vit import ViTConfig
+from core.models.dap import Dap
 from panoviewer import cli
 
-CONFIG = networks.DapConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), levels=(8, 8, 16, 16), features=16)
-
-
-@pytest.fixture
-def published(monkeypatch, tmp_path):
-    """A published file of a tiny network."""
-    monkeypatch.setattr(networks, "PUBLISHED", CONFIG)
-    monkeypatch.setattr(core.models.dap, "HEIGHT", 64)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    generator = torch.Generator().manual_seed(0)
-    entries = {
-        f"module.{name}": torch.randn(shape, generator=generator) * 0.1 + (1.0 if name.endswith("periods") else 0.0)
-        for name, shape in core.models.dap.published_layout().shapes.items()
-    }
-    for name in entries:
-        if name.endswith("bias_mask"):
-            entries[name] = torch.ones(3).index_fill(0, torch.tensor(1), 0).repeat_interleave(64)
-    torch.save(entries, tmp_path / "model.pth")
-    return tmp_path / "model.pth"
+__all__ = ["published", "tiny"]
 
 
 def run(*args):
@@ -62,7 +42,7 @@ def test_the_way_of_a_new_user(published, tmp_path, capsys):
     raw = np.load(tmp_path / "raw.npz")
     assert sorted(raw) == ["pred_depth", "pred_mask"]
     rgb = cv2.imread(str(image))[..., ::-1]
-    own = core.models.dap.Dap(device="cpu").raw(np.ascontiguousarray(rgb))
+    own = Dap(device="cpu").raw(np.ascontiguousarray(rgb))
     for name, values in own.items():
         assert raw[name].dtype == np.float32
         np.testing.assert_array_equal(raw[name], values)

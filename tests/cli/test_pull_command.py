@@ -11,14 +11,14 @@ import pytest
 import torch
 from commands import is_one_sentence, photo
 from fake_hub import hub
-from test_models_command import published
+from tiny_dap import published, tiny
 
 from core.io.digest import content_sha256
 from core.models import find_model, weights_file
 from core.models.places import Places, read_places, write_places
 from panoviewer import cli
 
-__all__ = ["hub", "published"]
+__all__ = ["hub", "published", "tiny"]
 
 PLACE = "Insta360-Research/DAP-weights/model.pth"
 

@@ -340,7 +340,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 def program(code, *args):
     """The command line in a process of its own, for the tiny network."""
     setup = (
-        "import sys; sys.path.insert(0, 'tests/models')\n"
+        "import sys; sys.path.insert(0, 'tests')\n"
         "from tiny_dap import CONFIG\n"
         "from core.models.networks import dap\n"
         f"dap.PUBLISHED = CONFIG\n{code}\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_dap import save, tiny
+from tiny_dap import published, save, tiny
 
 from core.errors import ExportError, ModelUnavailable
 from core.io.digest import content_sha256
@@ -17,15 +17,9 @@ from core.models import find_model, load_model, models_folder, weights_file
 from core.models.store import add_model, card_file, read_card, remove_model, verify_model
 from core.models.weights import read_metadata
 
-__all__ = ["tiny"]
+__all__ = ["published", "tiny"]
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def published(tiny, tmp_path):
-    """A published file of a tiny network."""
-    return save({f"module.{name}": value for name, value in tiny.items()}, tmp_path / "model.pth")
 
 
 def files():
@@ -94,7 +88,7 @@ def killed_while_adding(path, number):
     """A process that takes over weights is killed before it renames its n-th file."""
     code = """
 import os, signal, sys
-sys.path.insert(0, "tests/models")
+sys.path.insert(0, "tests")
 from pathlib import Path
 from tiny_dap import CONFIG
 from core.models.networks import dap

@@ -13,15 +13,15 @@ from safetensors.torch import save_file
 from tiny_dap import CONFIG, save, tiny  # noqa: F401 - a fixture
 
 from core.errors import ModelUnavailable
-from core.models import find_model, load_model, load_segmenter, runners, weights_file
+from core.models import find_model, graph_runner, load_model, load_segmenter, weights_file
 from core.models.click_s import ClickSConfig
 from core.models.dap import Dap
+from core.models.graph_runner import graph_file, open_graph, run_graph
 from core.models.networks import mtpano
 from core.models.networks.graphs import click_s_graphs, mtpano_graph
 from core.models.networks.vit import ViTConfig
 from core.models.onnx_export import export_onnx, write_graph
 from core.models.pano_s import PanoS
-from core.models.runners import graph_file, open_graph, run_graph
 from core.models.store import add_model, remove_model
 from core.progress import Cancelled
 
@@ -229,7 +229,7 @@ def test_a_run_that_is_cancelled_ends_and_another_one_follows(small_weights):
 
 
 def test_a_run_is_cancelled_while_it_goes_on(small_weights, monkeypatch):
-    monkeypatch.setattr(runners, "_POLL_S", 0.0)
+    monkeypatch.setattr(graph_runner, "_POLL_S", 0.0)
     session = open_graph(small_weights.with_suffix(".onnx"), small_weights)
 
     def cancel(done, total):

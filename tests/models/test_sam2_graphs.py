@@ -11,10 +11,10 @@ from tiny_sam2 import SMALLEST, VIEW, entries_of, save, smallest
 
 import core.models
 from core.models import find_segmenter, weights_file
+from core.models.graph_runner import graph_file
 from core.models.networks.sam2 import BOX_BEGIN, BOX_END, LIMIT, NEGATIVE, POSITIVE, Maps, Sam2Parts
 from core.models.networks.sam2_graphs import sam2_graphs
 from core.models.onnx_export import export_onnx, write_graph
-from core.models.runners import graph_file
 from core.models.store import add_model
 from core.models.weights import load_strictly
 

@@ -61,22 +61,22 @@ def test_there_is_nothing_to_compare_before_the_second_run(window, settle):
     press(window, Qt.Key.Key_1)
     settle(window)
     assert not window.actions_by_name["compare_previous"].isEnabled()
-    window.comparing.start_previous()
+    window.comparison.predictions.start_previous()
     assert "run it" in window.messages.text
-    assert not window.comparing.active
+    assert not window.comparison.predictions.active
 
 
 def test_the_prediction_before_is_compared_in_numbers(twice, settle):
     press(twice, Qt.Key.Key_K, CTRL)
     settle(twice)
-    assert twice.compare_bar.isVisible()
-    assert "AbsRel 0.2500" in twice.compare_bar.text
-    assert "0.00° apart" in twice.compare_bar.text
-    assert "100.0 % agree" in twice.compare_bar.text
-    assert "A: dap" in twice.compare_bar._names.text()
-    twice.compare_bar.matching.click()
+    assert twice.comparison.bar.isVisible()
+    assert "AbsRel 0.2500" in twice.comparison.bar.text
+    assert "0.00° apart" in twice.comparison.bar.text
+    assert "100.0 % agree" in twice.comparison.bar.text
+    assert "A: dap" in twice.comparison.bar._names.text()
+    twice.comparison.bar.matching.click()
     settle(twice)
-    assert "AbsRel 0.0000 after B × 1.25" in twice.compare_bar.text
+    assert "AbsRel 0.0000 after B × 1.25" in twice.comparison.bar.text
 
 
 @pytest.mark.parametrize("use_opengl", [True, False])
@@ -91,21 +91,21 @@ def test_each_side_of_the_divider_shows_its_prediction(make_main_window, settle,
     settle(window)
     views = window.stage.erp, window.stage.perspective
     alone = [columns(view, 0.75) for view in views]
-    window.comparing.start(other_room(), "other")
+    window.comparison.predictions.start(other_room(), "other")
     settle(window)
-    window.comparing.divide(1.0)
+    window.comparison.predictions.divide(1.0)
     settle(window)
     only_a = [[columns(view, place) for place in (0.25, 0.75)] for view in views]
-    window.comparing.divide(0.0)
+    window.comparison.predictions.divide(0.0)
     settle(window)
     only_b = [[columns(view, place) for place in (0.25, 0.75)] for view in views]
-    window.comparing.divide(0.5)
+    window.comparison.predictions.divide(0.5)
     settle(window)
     for view, a, b in zip(views, only_a, only_b, strict=True):
         assert np.abs(a[0] - b[0]).mean() > 10
         np.testing.assert_allclose(columns(view, 0.25), a[0], atol=3)
         np.testing.assert_allclose(columns(view, 0.75), b[1], atol=3)
-    window.comparing.stop()
+    window.comparison.predictions.stop()
     settle(window)
     for view, before in zip(views, alone, strict=True):
         np.testing.assert_allclose(columns(view, 0.75), before, atol=3)
@@ -130,52 +130,52 @@ def test_the_divider_is_dragged_and_follows_the_keys(twice, settle):
     for handle, view in zip(twice.stage._handles, twice.stage.sphere_views, strict=True):
         assert handle.isVisible()
         drag_handle(handle, view, 0.3)
-        assert twice.comparing._divider == pytest.approx(0.3, abs=0.01)
+        assert twice.comparison.predictions._divider == pytest.approx(0.3, abs=0.01)
         for one, of in zip(twice.stage._handles, twice.stage.sphere_views, strict=True):
             assert one.x() + one.width() / 2 == pytest.approx(0.3 * of.width(), abs=3)
         drag_handle(handle, view, 1.4)
-        assert twice.comparing._divider == 1.0
-    twice.comparing.divide(0.5)
+        assert twice.comparison.predictions._divider == 1.0
+    twice.comparison.predictions.divide(0.5)
     for _ in range(3):
         press(twice, Qt.Key.Key_Left, CTRL)
-    assert twice.comparing._divider == pytest.approx(0.44)
+    assert twice.comparison.predictions._divider == pytest.approx(0.44)
     press(twice, Qt.Key.Key_Right, CTRL)
-    assert twice.comparing._divider == pytest.approx(0.46)
+    assert twice.comparison.predictions._divider == pytest.approx(0.46)
 
 
 def test_the_difference_has_the_colours_of_its_legend(twice, settle):
     press(twice, Qt.Key.Key_K, CTRL)
     settle(twice)
-    assert twice.compare_bar.legend_text == ""
+    assert twice.comparison.bar.legend_text == ""
     press(twice, Qt.Key.Key_Q)
     settle(twice)
     assert twice.actions_by_name["difference"].isChecked()
     assert not any(handle.isVisible() for handle in twice.stage._handles)
     # A is farther by a quarter everywhere: between half and all the way to red.
-    assert twice.compare_bar.legend_text == "A nearer by 50 % A farther by 50 %"
+    assert twice.comparison.bar.legend_text == "A nearer by 50 % A farther by 50 %"
     view = columns(twice.stage.erp, 0.5, 0.2)
     assert (view[..., 0] > view[..., 2] + 30).all()
     press(twice, Qt.Key.Key_2)
     settle(twice)
-    assert twice.compare_bar.legend_text == "0° 5°"
+    assert twice.comparison.bar.legend_text == "0° 5°"
     press(twice, Qt.Key.Key_3)
     settle(twice)
-    assert twice.compare_bar.legend_text == "another class"
+    assert twice.comparison.bar.legend_text == "another class"
 
 
 def test_masks_are_only_in_one_or_in_both(window, settle):
     press(window, Qt.Key.Key_1)
     settle(window)
-    window.comparing.start(other_room(), "other")
-    window.comparing.show_difference()
+    window.comparison.predictions.start(other_room(), "other")
+    window.comparison.predictions.show_difference()
     window.layering.set_style(window.layering.style.only(Layer.FAR))
     settle(window)
-    assert window.compare_bar.legend_text == "only in A only in B in both"
-    assert "far: IoU 0.0000" in window.compare_bar.text
-    assert "of the sphere" in window.compare_bar.text
+    assert window.comparison.bar.legend_text == "only in A only in B in both"
+    assert "far: IoU 0.0000" in window.comparison.bar.text
+    assert "of the sphere" in window.comparison.bar.text
     bare, orange = columns(window.stage.erp, 0.7), columns(window.stage.erp, 0.35)
     assert (orange[..., 0] > orange[..., 2] + 50).all()
-    window.comparing.stop()
+    window.comparison.predictions.stop()
     window.layering.show(None)
     settle(window)
     assert np.abs(columns(window.stage.erp, 0.7) - bare).mean() < 12, "nothing is far there: the bare photo"
@@ -190,7 +190,7 @@ def test_the_status_line_tells_both(twice, settle):
     assert "B:  depth" in text
     assert "(A +25.0 %)" in text
     assert "(0.0°)" in text
-    twice.comparing.stop()
+    twice.comparison.predictions.stop()
     assert "B:" not in twice.status.text()
 
 
@@ -206,13 +206,13 @@ def test_what_one_does_not_know_is_said():
 def test_another_run_or_scale_is_compared_with_the_same_one(twice, settle):
     press(twice, Qt.Key.Key_K, CTRL)
     settle(twice)
-    before = twice.comparing.comparison
+    before = twice.comparison.predictions.comparison
     twice.inference._height.setValue(3.2)
     settle(twice)
-    after = twice.comparing.comparison
+    after = twice.comparison.predictions.comparison
     assert after is not before
     np.testing.assert_array_equal(after.b.depth, before.b.depth)
-    assert "AbsRel 1.5000" in twice.compare_bar.text
+    assert "AbsRel 1.5000" in twice.comparison.bar.text
 
 
 def test_another_panorama_ends_the_comparison(twice, settle, tmp_path):
@@ -220,8 +220,8 @@ def test_another_panorama_ends_the_comparison(twice, settle, tmp_path):
     settle(twice)
     twice.open(write_panorama(tmp_path / "other.png"))
     settle(twice)
-    assert not twice.comparing.active
-    assert not twice.compare_bar.isVisible()
+    assert not twice.comparison.predictions.active
+    assert not twice.comparison.bar.isVisible()
     assert twice.session.previous is None
     assert not twice.actions_by_name["swipe"].isEnabled()
 
@@ -246,8 +246,8 @@ def test_the_files_of_predict_are_compared(make_main_window, settle, tmp_path):
         document.panorama, replace(document.prediction, depth=depth), tmp_path / "room", ResultOptions("pano-s")
     )
     compare_with(window, tmp_path / "room.json", settle)
-    assert "B: pano-s, room.json" in window.compare_bar._names.text()
-    assert "AbsRel 0.2500 on 50.0 % of the sphere" in window.compare_bar.text
+    assert "B: pano-s, room.json" in window.comparison.bar._names.text()
+    assert "AbsRel 0.2500 on 50.0 % of the sphere" in window.comparison.bar.text
     assert window.messages.text == ""
 
     write_panorama(photo, 64)
@@ -257,14 +257,14 @@ def test_the_files_of_predict_are_compared(make_main_window, settle, tmp_path):
     (tmp_path / "room.depth.npy").unlink()
     compare_with(window, tmp_path / "room.json", settle)
     assert "run 'panoviewer predict' again" in window.messages.text
-    assert window.comparing.active, "what was compared still is"
+    assert window.comparison.predictions.active, "what was compared still is"
 
 
 def test_the_colours_of_both_sides_mean_the_same(twice, settle):
     """The farther prediction is drawn with the limits of the one that is looked at."""
     press(twice, Qt.Key.Key_K, CTRL)
     settle(twice)
-    comparison, _figures, composer = twice.comparing._compared
+    comparison, _figures, composer = twice.comparison.predictions._compared
     style = twice.layering.style
     depth = comparison.b.depth
     expected = depth_colors(depth, limits=twice.session.summary.limits, name=style.color_map)
@@ -286,19 +286,19 @@ def test_the_masks_of_two_selected_segments_are_compared(red_window, settle):
     annotating.select([a.number, b.number])
     compare()
     settle(red_window)
-    assert f"IoU {a.mask.iou(b.mask):.4f}" in red_window.compare_bar.text
-    assert f"only in A {(a.mask - b.mask).solid_angle():.4f} sr" in red_window.compare_bar.text
-    assert red_window.compare_bar.legend_text == "only in A only in B in both"
-    assert not red_window.compare_bar.swipe.isVisible()
+    assert f"IoU {a.mask.iou(b.mask):.4f}" in red_window.comparison.bar.text
+    assert f"only in A {(a.mask - b.mask).solid_angle():.4f} sr" in red_window.comparison.bar.text
+    assert red_window.comparison.bar.legend_text == "only in A only in B in both"
+    assert not red_window.comparison.bar.swipe.isVisible()
     assert red_window.desk.display._bare
     red_window.actions_by_name["compare_end"].trigger()
-    assert not red_window.compare_bar.isVisible()
+    assert not red_window.comparison.bar.isVisible()
     assert not red_window.desk.display._bare
     compare()
     settle(red_window)
     smaller = replace(b, mask=b.mask.eroded(0.05))
     red_window.session.document.apply("Edit", lambda scene: replace(scene, segments=(a, smaller)))
     settle(red_window)
-    assert f"IoU {a.mask.iou(smaller.mask):.4f}" in red_window.compare_bar.text
+    assert f"IoU {a.mask.iou(smaller.mask):.4f}" in red_window.comparison.bar.text
     annotating.select([a.number])
-    assert not red_window.compare_bar.isVisible(), "other segments are selected"
+    assert not red_window.comparison.bar.isVisible(), "other segments are selected"

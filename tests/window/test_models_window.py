@@ -5,43 +5,18 @@ import threading
 import numpy as np
 import pytest
 import tiny_published
-import torch
 from fake_hub import hub
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
+from tiny_dap import published, tiny
 from window_samples import press
 
-import core.models
-import core.models.dap
 from core.models import MODELS, SEGMENTERS, find_model, models_folder, weights_file
-from core.models.networks import dap as networks
-from core.models.networks.vit import ViTConfig
 from core.panorama import Panorama
 from core.pyramid import Pyramid
 from panoviewer.settings import LICENCES, MODEL
 
-__all__ = ["hub"]
-
-CONFIG = networks.DapConfig(ViTConfig(64, 4), taps=(0, 1, 2, 3), levels=(8, 8, 16, 16), features=16)
-
-
-@pytest.fixture
-def published(monkeypatch, tmp_path):
-    """A published file of a tiny network; added weights lie apart."""
-    monkeypatch.setattr(networks, "PUBLISHED", CONFIG)
-    monkeypatch.setattr(core.models.dap, "HEIGHT", 64)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    generator = torch.Generator().manual_seed(0)
-    entries = {
-        f"module.{name}": torch.randn(shape, generator=generator) * 0.1 + (1.0 if name.endswith("periods") else 0.0)
-        for name, shape in core.models.dap.published_layout().shapes.items()
-    }
-    for name in entries:
-        if name.endswith("bias_mask"):
-            entries[name] = torch.ones(3).index_fill(0, torch.tensor(1), 0).repeat_interleave(64)
-    torch.save(entries, tmp_path / "model.pth")
-    return tmp_path / "model.pth"
+__all__ = ["hub", "published", "tiny"]
 
 
 def opened(window, settle):

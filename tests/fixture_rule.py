@@ -7,8 +7,8 @@ import numpy as np
 
 from panoviewer.benches.fixture_weights import drawn
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-SHARED = Path(__file__).resolve().parents[2] / "../shared/parity"
+DATA = Path(__file__).resolve().parent / "data"
+SHARED = Path(__file__).resolve().parents[1] / "../shared/parity"
 _ALIAS = "core.pretrained.blocks."
 
 

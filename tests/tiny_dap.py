@@ -21,6 +21,13 @@ def tiny(monkeypatch, tmp_path):
     return checkpoint(shapes, seed="tiny")
 
 
+@pytest.fixture
+def published(tiny, monkeypatch, tmp_path):
+    """Such a file, as training on several devices names its entries; what is chosen lies apart, too."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return save({f"module.{name}": value for name, value in tiny.items()}, tmp_path / "model.pth")
+
+
 def save(entries, path, **options):
     """The path of a file that holds these entries."""
     torch.save(entries, path, **options)
