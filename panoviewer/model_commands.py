@@ -357,5 +357,6 @@ def _raw_clicked(args: argparse.Namespace, points: list[tuple[float, float, bool
 
 def _export(args: argparse.Namespace) -> int:
     with Console() as console:
-        written = export_onnx(args.name, args.output, progress=console.progress(Path(args.name)))
+        progress = console.progress(Path(args.name))
+        written = export_onnx(args.name, args.output, progress=progress, tell=console.say)
     return _say("\n".join(f"{path} ({format_bytes(path.stat().st_size)})" for path in written))

@@ -28,7 +28,13 @@ _OPSET = 20
 _CHUNK = 64 << 20
 
 
-def export_onnx(name: str, target: Path | None = None, *, progress: Progress = silent) -> list[Path]:
+def export_onnx(
+    name: str,
+    target: Path | None = None,
+    *,
+    progress: Progress = silent,
+    tell: Callable[[str], object] = lambda _sentence: None,
+) -> list[Path]:
     """Write a model as one or several ONNX graphs, and beside them the file that they read their numbers from.
 
     Args:
@@ -36,6 +42,7 @@ def export_onnx(name: str, target: Path | None = None, *, progress: Progress = s
         target: A folder; or a file that ends in .onnx, to whose name the part is added where there are several. Beside
             the weights when left out, where models look for it; those that come with the program need a target.
         progress: Called as the work goes on; may raise `Cancelled`.
+        tell: Hears what is done next. A part may take a minute, of which nothing is known in between.
 
     Returns:
         What was written.
@@ -71,6 +78,7 @@ def export_onnx(name: str, target: Path | None = None, *, progress: Progress = s
         written.append(beside)
     for number, graph in enumerate(graphs):
         progress(2 + number, steps)
+        tell(f"{name}: writing graph {number + 1} of {len(graphs)} {graph.part}".rstrip())
         written.append(write_graph(graph, beside, graph_file(place, graph.part)))
     progress(steps, steps)
     return written

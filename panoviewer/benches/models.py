@@ -28,19 +28,28 @@ _FEW = "Random weights; the picture is read once. Measured once or few times whe
 
 
 def measure(plan: Plan, tell: Callable[[str], None], networks: tuple[Network, ...] = NETWORKS) -> Iterator[Row]:
-    """Rows on the networks of the catalogue; the plan's width plays no part."""
+    """Rows on the networks of the catalogue; the plan's width plays no part. A network that cannot be measured is a row
+    that says why, and the others follow.
+    """
     device = pick_device("auto")
     for network in networks:
-        with tempfile.TemporaryDirectory(prefix="panoviewer-bench-") as folder:
-            tell(f"{network.name}: random weights and graphs")
-            task = Task("prepare", network.name, folder, repeats=plan.repeats)
-            prepared = _process(task, len(THREADS))
-            for threads in THREADS:
-                tell(f"{network.name}, {threads} threads")
-                yield from _rows(network, replace(task, do="run"), threads, prepared)
-            if device != "cpu":
-                tell(f"{network.name} on the GPU")
-                yield from _gpu_rows(network, replace(task, do="run", device=device), prepared)
+        try:
+            yield from _network_rows(network, plan, tell, device)
+        except UsageError as error:
+            yield Row(f"{network.name}: not measured", network.size, THREADS[0], Unit.SECONDS, None, note=str(error))
+
+
+def _network_rows(network: Network, plan: Plan, tell: Callable[[str], None], device: str) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory(prefix="panoviewer-bench-") as folder:
+        tell(f"{network.name}: random weights and graphs")
+        task = Task("prepare", network.name, folder, repeats=plan.repeats)
+        prepared = _process(task, len(THREADS))
+        for threads in THREADS:
+            tell(f"{network.name}, {threads} threads")
+            yield from _rows(network, replace(task, do="run"), threads, prepared)
+        if device != "cpu":
+            tell(f"{network.name} on the GPU")
+            yield from _gpu_rows(network, replace(task, do="run", device=device), prepared)
 
 
 def _rows(network: Network, task: Task, threads: int, prepared: dict[str, Any]) -> Iterator[Row]:

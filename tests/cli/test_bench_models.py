@@ -1,6 +1,7 @@
 """Networks are measured one by one in processes of their own, with what they compute beside."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.export import Dim
 
 from core.models import find_model
 from core.models.networks.graphs import Graph
+from panoviewer.arguments import UsageError
 from panoviewer.benches import models, network_run
 from panoviewer.benches.network_run import Task, answer
 from panoviewer.benches.networks import NETWORKS, Network, find_network
@@ -55,6 +57,20 @@ def test_without_the_packages_that_export_torch_is_measured_alone(tiny, monkeypa
     rows = list(models.measure(Plan(repeats=1), lambda what: None, networks=(TINY,)))
     assert all(row.beside is None for row in rows)
     assert "onnxscript is not installed" in rows[0].note
+
+
+def test_a_network_that_cannot_be_measured_is_a_row_and_the_others_follow(tiny, monkeypatch):
+    def process(task, threads):
+        if task.network == "broken":
+            raise UsageError("Measuring broken failed (torch): too little memory")
+        return answer(task)
+
+    monkeypatch.setattr(models, "_process", process)
+    broken = replace(TINY, name="broken")
+    rows = list(models.measure(Plan(repeats=1), lambda what: None, networks=(broken, TINY)))
+    assert [row.task.split()[0] for row in rows] == ["broken:", *["tiny", "tiny", "tiny:"] * 2]
+    assert rows[0].found is None
+    assert "too little memory" in table(rows)
 
 
 def test_precisions_of_a_gpu_are_measured_beside_float32(tiny, monkeypatch):

@@ -191,7 +191,9 @@ def test_a_folder_of_the_users_own_gets_the_graph_and_its_weights(small_weights,
     shutil.copy(small_weights, own / "mine.safetensors")
     (own / "mine.json").write_text('{"model": "pano-s"}')
     monkeypatch.setattr("core.models.onnx_export.write_graph", lambda graph, weights, path: path)
-    written = export_onnx(str(own), tmp_path / "deep/er/theirs.onnx")
+    told = []
+    written = export_onnx(str(own), tmp_path / "deep/er/theirs.onnx", tell=told.append)
+    assert told == [f"{own}: writing graph 1 of 1"]
     assert [path.name for path in written] == ["theirs.safetensors", "theirs.onnx"]
     assert written[0].read_bytes() == (own / "mine.safetensors").read_bytes()
     assert export_onnx(str(own)) == [own / "mine.onnx"]
