@@ -7,12 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.errors import PanoError
+from core.errors import ModelUnavailable, PanoError
 from core.geometry.camera import Camera
 from core.models.ade20k import ADE20K_NAMES
 from core.models.dap import Dap
 from core.models.mtpano import Mtpano408k
-from core.models.networks.mtpano import HELPERS, TURNING
+from core.models.networks.dap import DapConfig
+from core.models.networks.mtpano import HELPERS, TURNING, MtpanoConfig
 from core.models.networks.vit import ViT, ViTConfig
 from training.checkpoint import load_checkpoint
 from training.draw import Draw
@@ -92,9 +93,18 @@ def test_four_minutes_of_training_a_small_transformer_on_worlds_teach_it(name, t
         assert after["miou"] > before["miou"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_part_that_is_to_learn_hears_of_every_step(name, tiny, box_worlds):
-    recipe = make(name, box_worlds)
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("dap", {}),
+        ("dap", {"decoder": "sphere"}),
+        ("mtpano", {}),
+        ("mtpano", {"helpers": False}),
+        ("mtpano", {"heads_first": 1}),
+    ],
+)
+def test_every_part_that_is_to_learn_hears_of_every_step(name, fields, tiny, box_worlds):
+    recipe = make(name, box_worlds, **fields)
     network = recipe.build().train()
     loss_of(recipe, network)[0].backward()
     deaf = [part for part, value in network.named_parameters() if value.requires_grad and value.grad is None]
@@ -145,6 +155,31 @@ def test_shipped_weights_are_built_again_from_their_description(name, tiny, box_
     prediction = model.predict(rgb)
     assert prediction.depth.shape == (32, 64)
     assert np.nanmedian(prediction.depth) == pytest.approx(4.0, rel=0.3), "a fresh network says about 4 m"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("said", ["no text", "{}", '{"vit": {"width": 64, "depth": 9999}}', "[1]"])
+def test_weights_that_describe_no_such_network_are_refused_in_a_sentence(name, said, tiny, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={name: said})
+    with pytest.raises(ModelUnavailable, match=f"Expected the weights of {name}.* got those of something else"):
+        (Dap if name == "dap" else Mtpano408k)(path, device="cpu")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sizes_that_no_network_can_have_are_refused(name, tiny, box_worlds):
+    recipe = find_recipe(name).make(config_of(name, box_worlds))
+    text = recipe.ship(recipe.build()).metadata[name]
+    kind = DapConfig if name == "dap" else MtpanoConfig
+    assert kind.from_metadata({name: text}).to_metadata() == {name: text}
+    for before, after in (
+        ('"depth": 4', '"depth": 4000'),
+        ('"width": 64', '"width": 65'),
+        ("[0, 1, 2, 3]", "[0, 1, 2, 4]"),
+    ):
+        assert before in text
+        with pytest.raises(ValueError, match="network"):
+            kind.from_metadata({name: text.replace(before, after)})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -205,7 +240,7 @@ def test_labelled_panoramas_are_drawn_beside_worlds_and_those_without_metres_are
     assert not any(source.endswith("b.npz") for source in draw.sources)
 
 
-def test_the_decoder_of_the_sphere_turns_with_the_picture_and_learns(tiny, box_worlds):
+def test_the_decoder_of_the_sphere_turns_with_the_picture(tiny, box_worlds):
     recipe = make("dap", box_worlds, decoder="sphere", height=64, ranges=(100.0,))
     head = recipe.build().depth_head
     torch.manual_seed(0)
