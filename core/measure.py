@@ -32,6 +32,9 @@ BELOW = math.radians(30)
 """The ground is looked for so far around straight down, where the model does not say how high the camera stands."""
 LOOKS = 400
 LEAST_KNOWN = 0.5
+SMALL = 0.1
+MOST_TOLD = 6
+"""Of a line of more points, only the whole and the last one are told."""
 SEPARATOR = "  ·  "
 
 
@@ -113,7 +116,7 @@ class Measurement:
         if len(self.points) == 1:
             parts.append(f"{number(self.distance)}{unit} from the camera")
         else:
-            legs = f" ({' + '.join(map(number, self.lengths))})" if len(self.points) > 2 else ""
+            legs = f" ({' + '.join(map(number, self.lengths))})" if 2 < len(self.points) <= MOST_TOLD else ""
             parts.append(f"length {number(self.length)}{unit}{legs}")
         parts.append(self.note)
         angle, area = self.angle, self.area
@@ -121,8 +124,10 @@ class Measurement:
             parts.append(f"angle {math.degrees(angle):.1f}°")
         if area is not None:
             parts.append(f"area {number(area)}{' m²' if self.is_metric else ''}")
-        if self.heights is not None:
-            parts.append(f"height over ground {', '.join(map(number, self.heights))}{unit}")
+        heights = self.heights
+        if heights is not None:
+            told = heights if len(heights) <= MOST_TOLD else heights[-1:]
+            parts.append(f"height over ground {', '.join(map(number, told))}{unit}")
         return SEPARATOR.join(parts)
 
 
@@ -190,6 +195,6 @@ def ground_below(prediction: Prediction, level_from_world: ArrayLike) -> float |
 
 
 def number(value: float) -> str:
-    """Three digits that say something, two decimals at least: 0.0123, 2.43, 12.40, 120.00."""
-    decimals = 2 if abs(value) >= 0.1 or value == 0 else min(2 - math.floor(math.log10(abs(value))), 9)
-    return f"{value:.{decimals}f}"
+    """Centimetres, of small things millimetres, which no estimate goes below: 0.012, 2.43, 120.00."""
+    text = f"{value:.{2 if abs(value) >= SMALL else 3}f}"
+    return text.removeprefix("-") if float(text) == 0 else text

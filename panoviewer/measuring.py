@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
 
-from core.measure import METRIC, CannotMeasure, Measurement, measure, number
+from core.measure import METRIC, CannotMeasure, Measurement, locate, measure, number
 from panoviewer.panels.measure_strip import MeasureStrip
 from panoviewer.pointing import Pointing
 from panoviewer.session import Session
@@ -63,6 +63,7 @@ class Measuring(QObject):
         self._measured: Measurement | None = None
         self._has_drawn = False
         self.tool = MeasureTool(self)
+        self.tool.refusal = self._refusal
         self.strip = MeasureStrip()
         self.tool.changed.connect(self.refresh)
         self.tool.copy_wanted.connect(self.copy)
@@ -96,7 +97,8 @@ class Measuring(QObject):
             if ahead is not None:
                 shown, corners = ahead, [*corners, tool.cursor]
         if shown is not None:
-            self.strip.tell(shown.text(), has_length=len(tool.corners) > 1, has_value=True)
+            told = f"{tool.refused} {shown.text()}" if tool.refused else shown.text()
+            self.strip.tell(told, has_length=len(tool.corners) > 1, has_value=True)
         self._draw(corners, shown)
 
     def copy(self) -> None:
@@ -109,12 +111,23 @@ class Measuring(QObject):
         if self._session.document.prediction is None and not self._session.predicting:
             self._session.predict()
 
+    def _refusal(self, direction: NDArray[np.float64]) -> str:
+        """Why a direction cannot be measured; before there is a depth, nothing is known against it."""
+        prediction = self._session.document.prediction
+        if prediction is None:
+            return ""
+        try:
+            locate(prediction, direction)
+        except CannotMeasure as error:
+            return str(error)
+        return ""
+
     def _measure(self, corners: Sequence[NDArray[np.float64]], *, quiet: bool = False) -> Measurement | None:
         """What directions measure; where they cannot be, the strip says why."""
         document = self._session.document
         panorama = document.panorama
         if panorama is None or not corners:
-            self.strip.tell(HELP, has_length=False, has_value=False)
+            self.strip.tell(self.tool.refused or HELP, has_length=False, has_value=False)
             return None
         try:
             return measure(panorama, document.prediction, np.stack(corners))

@@ -8,7 +8,7 @@ import pytest
 from core.geometry.camera import rotation_from_angles
 from core.geometry.points import depth_at, points_from_depth
 from core.geometry.sphere import directions_to_lonlat, erp_angles, lonlat_to_directions
-from core.measure import CannotMeasure, Measurement, ground_below, locate, measure
+from core.measure import CannotMeasure, Measurement, ground_below, locate, measure, number
 from core.panorama import Panorama
 from core.prediction import Prediction
 from training.worlds.box_room import BoxRoom
@@ -165,3 +165,9 @@ def test_a_relative_depth_has_no_metres():
 def test_directions_need_not_be_of_unit_length():
     np.testing.assert_allclose(locate(room(), (0.0, 0.0, 7.0)), (0, 0, 3.5), atol=1e-5)
     assert directions_to_lonlat(locate(room(), (1.0, 0.0, 0.0)))[0] == pytest.approx(math.pi / 2)
+
+
+def test_numbers_are_no_finer_than_millimetres():
+    assert [number(value) for value in (2.434, 120, 0.0123, 0.0001, -0.0001, -0.35)] == [
+        "2.43", "120.00", "0.012", "0.000", "0.000", "-0.35"
+    ]  # fmt: skip

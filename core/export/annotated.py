@@ -19,6 +19,7 @@ from core.io.photo_reference import Photo
 from core.io.picture_grid import FlatMask, PictureGrid
 from core.io.placement import Assume, looks_flat
 from core.io.project import Entry, Project
+from core.panorama import Level
 from core.progress import Progress, silent
 from core.scene import Color, Review, Segment
 
@@ -71,6 +72,7 @@ class AnnotatedPhoto:
         photo: As its annotation file names it.
         segments: Later ones lie on top.
         grid: Of its pixels.
+        level: Pitch and roll that a person has set; None for its own pose.
     """
 
     name: str
@@ -79,6 +81,7 @@ class AnnotatedPhoto:
     photo: Photo
     segments: tuple[Segment, ...]
     grid: PictureGrid
+    level: Level | None = None
 
 
 class Losses:
@@ -274,7 +277,8 @@ class Photos:
         self.losses.add("Rejected by the reviewer and left out: {}.", len(wanted) - len(kept))
         filled = [segment for segment in kept if not segment.mask.is_empty]
         self.losses.add("Empty and left out: {}.", len(kept) - len(filled))
-        return AnnotatedPhoto(_name(entry, self._project.folder), target, entry.photo, photo, tuple(filled), grid)
+        name = _name(entry, self._project.folder)
+        return AnnotatedPhoto(name, target, entry.photo, photo, tuple(filled), grid, annotation.level)
 
     def _is_asked_for(self, segment: Segment) -> bool:
         return (segment.label or UNLABELLED) in self.options.labels

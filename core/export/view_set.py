@@ -70,13 +70,27 @@ def cameras_of(options: DatasetOptions, default: str) -> tuple[Camera, ...]:
     return LAYOUTS[layout](options.view_size)
 
 
-def views_of(photo: AnnotatedPhoto, cameras: tuple[Camera, ...], options: DatasetOptions) -> Iterator[View]:
+def views_of(
+    photo: AnnotatedPhoto, cameras: tuple[Camera, ...], options: DatasetOptions, *, upright: bool = False
+) -> Iterator[View]:
     """The views of a photograph in the order of the cameras; those in which it shows nothing are left out.
+
+    Args:
+        photo: The photograph.
+        cameras: In its frame; or, with `upright`, in the level one: those of the views are in its frame again.
+        options: Say how odd photographs are read.
+        upright: Turn the cameras by the pose of the photograph, or the one that a person has given it.
 
     Raises:
         UnsupportedImage: The photograph cannot be opened.
     """
-    panorama = read_panorama(photo.path, assume=options.assume)
+    panorama = read_panorama(photo.path, assume=options.assume).with_level(photo.level)
+    if upright and not panorama.is_level:
+        world_from_level = panorama.level_from_world.T
+        cameras = tuple(
+            Camera.from_rotation(world_from_level @ c.world_from_camera, fov_x=c.fov_x, height=c.height, width=c.width)
+            for c in cameras
+        )
     layers = _layers(photo, panorama)
     for number, camera in enumerate(cameras):
         seen = None if panorama.valid is None else erp_to_camera(panorama.valid, camera, nearest=True)

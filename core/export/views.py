@@ -1,7 +1,7 @@
 """A training set of perspective views: pictures, masks, cameras, and for each the panorama it comes from.
 
-- `images/NAME_VV.jpg`, `masks/NAME_VV.png`: view VV of the panorama `NAME`, and the numbers of its segments, 16-bit
-  grey, 0 where there is none, later segments on top;
+- `images/NAME_VV.jpg`, `masks/NAME_VV.png`: view VV of the panorama `NAME`, upright by its pose, and the numbers of its
+  segments, 16-bit grey, 0 where there is none, later segments on top;
 - `instances.json`: COCO, each mask of each view whole; its images have `panorama` and `view`, its annotations the
   segment's `number` in the panorama among their `attributes`;
 - `cameras.json`: the panoramas, and the camera of each picture.
@@ -34,7 +34,7 @@ def write(photos: Photos, output: Output) -> None:
             shown: dict[int, bool] = {}
             count = 0
             with photos.attempt():
-                for view in views_of(photo, cameras, photos.options):
+                for view in views_of(photo, cameras, photos.options, upright=True):
                     name = f"{photo.target}_{view.number:02d}"
                     with output.open(f"images/{name}.jpg") as picture:
                         write_jpeg(view.rgb, picture)

@@ -40,7 +40,7 @@ class LevelStrip(QFrame):
         self._text = QLabel()
         self._text.setAccessibleName("What the level tool tells")
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._text.setWordWrap(True)
+        self._text.setMinimumWidth(1)
         self._reset = QPushButton("As photographed")
         self._reset.setToolTip("Go back to the pose that the photograph itself states.")
         self._reset.setFocusPolicy(Qt.FocusPolicy.NoFocus)

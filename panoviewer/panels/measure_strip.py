@@ -6,6 +6,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 LONGEST = 10_000.0
+LINES = 2
 HELP = (
     "The area is that of the polygon of all points, closed from the last to the first; where they do not lie in one "
     "plane, that of its largest shadow. Heights are over the ground below the camera."
@@ -32,6 +33,9 @@ class MeasureStrip(QFrame):
         self._text.setAccessibleName("Measured")
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setWordWrap(True)
+        # Of a height that stays: the views below must not jump while a line follows the cursor.
+        self._text.ensurePolished()
+        self._text.setFixedHeight(LINES * self._text.fontMetrics().lineSpacing() + 2)
         self._length = QDoubleSpinBox(minimum=0.0, maximum=LONGEST, decimals=3, singleStep=0.01, suffix=" m")
         self._length.setAccessibleName("True length in metres")
         self._length.setSpecialValueText("unknown")

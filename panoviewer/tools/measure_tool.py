@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ class MeasureTool(Tool):
 
     It knows nothing of depth: what the directions measure is the business of `Measuring`.
 
+    Attributes:
+        refusal: Why a direction cannot be measured, in a sentence; empty where it can.
+
     Signals:
         changed: There are other directions, or the cursor is elsewhere.
         copy_wanted: Ctrl+C was pressed.
@@ -40,6 +43,8 @@ class MeasureTool(Tool):
         self._is_finished = False
         self._closed_now = False
         self.in_use = False
+        self.refusal: Callable[[Direction], str] = lambda _direction: ""
+        self.refused = ""
 
     @property
     def corners(self) -> Sequence[Direction]:
@@ -84,19 +89,24 @@ class MeasureTool(Tool):
             self.changed.emit()
 
     def add(self, direction: Direction) -> None:
-        """One corner more, in whatever view."""
+        """One corner more, in whatever view; one that cannot be measured is `refused` with a sentence."""
+        self.refused = self.refusal(direction)
+        if self.refused:
+            self.changed.emit()
+            return
         self._corners = (direction,) if self._is_finished else (*self._corners, direction)
         self._is_finished = False
         self.changed.emit()
 
     def finish(self) -> None:
         """The line is complete; the next click begins another."""
+        self.refused = ""
         self._is_finished = bool(self._corners)
         self.changed.emit()
 
     def clear(self) -> None:
         """Forget the line."""
-        self._corners, self._is_finished = (), False
+        self._corners, self._is_finished, self.refused = (), False, ""
         self.changed.emit()
 
     def takes_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool:
@@ -118,5 +128,5 @@ class MeasureTool(Tool):
         elif key == Qt.Key.Key_Escape or modifiers == Qt.KeyboardModifier.ShiftModifier:
             self.clear()
         elif key == Qt.Key.Key_Backspace:
-            self._corners, self._is_finished = self._corners[:-1], False
+            self._corners, self._is_finished, self.refused = self._corners[:-1], False, ""
             self.changed.emit()

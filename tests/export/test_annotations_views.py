@@ -181,3 +181,21 @@ def test_layouts_and_sizes_that_do_not_exist_are_sentences(tmp_path):
         with pytest.raises(ExportError, match="16 to 8192"):
             export_project(project, name, tmp_path / "out", DatasetOptions(view_size=1))
     assert not (tmp_path / "out").exists()
+
+
+def test_views_of_a_levelled_photograph_are_upright_and_their_masks_lie_right(tmp_path):
+    level = (0.2, -0.35)
+    write_picture(tmp_path / "in" / "hall.png")
+    segments = segments_of(all_masks())
+    annotate(tmp_path / "in" / "hall.png", segments, level=level)
+    options = DatasetOptions(layout="cube", view_size=SIZE)
+    export_project(read_project(tmp_path / "in"), "views", tmp_path / "out", options)
+    about = json.loads((tmp_path / "out" / "cameras.json").read_text())
+    rotation = rotation_from_angles(0, *level)
+    for view, camera in zip(about["views"], LAYOUTS["cube"](SIZE), strict=True):
+        np.testing.assert_allclose(rotation @ view["world_from_camera"], camera.world_from_camera, atol=1e-9)
+        numbers = np.array(Image.open(tmp_path / "out" / view["mask"]))
+        top = np.zeros((HEIGHT, WIDTH), np.int32)
+        for segment in segments:
+            segment.mask.paint(top, segment.number)
+        assert differing(numbers, seen_by(camera_of(view), top)) < 0.02

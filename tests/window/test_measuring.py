@@ -179,8 +179,26 @@ def test_the_sky_cannot_be_measured(window, settle, fake_model):
     fake_model.predict = with_sky
     press(window, Qt.Key.Key_M)
     settle(window)
+    for _ in range(2):
+        click_around(window, lonlat_to_directions(0.3, 1.2))
+        assert "too far away" in window.measuring.strip.text
+        assert len(window.measuring.tool.corners) < 2
+        click_panorama(window, (1, 0.5, Z))
+    assert "too far away" not in window.measuring.strip.text
+    assert len(window.measuring.tool.corners) == 2
     click_around(window, lonlat_to_directions(0.3, 1.2))
     assert "too far away" in window.measuring.strip.text
+    assert "length" in window.measuring.strip.text
+
+
+def test_clicks_before_there_is_a_depth_are_measured_when_it_is_there(window, settle, fake_model):
+    fake_model.seconds = 2.0
+    press(window, Qt.Key.Key_M)
+    for point in ((-1, 0.5, Z), (1, 0.5, Z)):
+        click_panorama(window, point)
+    assert "being estimated" in window.measuring.strip.text
+    settle(window)
+    assert length_of(window.measuring.strip.text) == pytest.approx(2.0, rel=0.05)
 
 
 def open_photo(window, settle, path):
