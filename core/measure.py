@@ -9,7 +9,7 @@ Everything follows from the points alone, ``depth * ray``, so that it is as righ
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,6 +108,10 @@ class Measurement:
     def note(self) -> str:
         """How far to trust the numbers."""
         return METRIC if self.is_metric else RELATIVE
+
+    def with_point(self, point: ArrayLike) -> Measurement:
+        """The same with one point more, (3,)."""
+        return replace(self, points=np.concatenate([self.points, np.asarray(point, np.float64)[None]]))
 
     def text(self) -> str:
         """One line for the user: everything that so many points say, and how far to trust it."""

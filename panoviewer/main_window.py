@@ -152,6 +152,7 @@ class MainWindow(QMainWindow):
             self.pointing,
             panel=self.cloud_panel,
             action=self.actions_by_name["stand"],
+            by_software=opengl.is_software,
             parent=self,
         )
         self.comparison = ComparisonDesk(

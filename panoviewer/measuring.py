@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,7 @@ class Measuring(QObject):
         self._set_marks = set_marks
         self._measured: Measurement | None = None
         self._has_drawn = False
+        self._known: tuple[tuple[object, ...], Measurement] | None = None
         self.tool = MeasureTool(self)
         self.tool.refusal = self._refusal
         self.strip = MeasureStrip()
@@ -89,13 +91,12 @@ class Measuring(QObject):
             return
         self._has_drawn = True
         corners = [*tool.corners]
-        self._measured = self._measure(corners)
-        shown = self._measured
-        if tool.cursor is not None:
+        self._measured = shown = self._measure()
+        if tool.cursor is not None and shown is not None and self._session.document.prediction is not None:
             # Where the cursor points at nothing that can be measured, the line ends with the last click.
-            ahead = self._measure([*corners, tool.cursor], quiet=True)
-            if ahead is not None:
-                shown, corners = ahead, [*corners, tool.cursor]
+            with suppress(CannotMeasure):
+                shown = shown.with_point(locate(self._session.document.prediction, tool.cursor))
+                corners.append(tool.cursor)
         if shown is not None:
             told = f"{tool.refused} {shown.text()}" if tool.refused else shown.text()
             self.strip.tell(told, has_length=len(tool.corners) > 1, has_value=True)
@@ -122,20 +123,25 @@ class Measuring(QObject):
             return str(error)
         return ""
 
-    def _measure(self, corners: Sequence[NDArray[np.float64]], *, quiet: bool = False) -> Measurement | None:
-        """What directions measure; where they cannot be, the strip says why."""
-        document = self._session.document
-        panorama = document.panorama
+    def _measure(self) -> Measurement | None:
+        """What the clicks measure; where they cannot be, the strip says why."""
+        document, corners = self._session.document, self.tool.corners
+        panorama, prediction = document.panorama, document.prediction
         if panorama is None or not corners:
             self.strip.tell(self.tool.refused or HELP, has_length=False, has_value=False)
             return None
+        key = panorama, prediction, corners
+        if self._known is not None and all(old is new for old, new in zip(self._known[0], key, strict=True)):
+            # While the mouse moves, nothing but the cursor is new.
+            return self._known[1]
         try:
-            return measure(panorama, document.prediction, np.stack(corners))
+            measured = measure(panorama, prediction, np.stack(corners))
         except CannotMeasure as error:
-            if not quiet:
-                is_coming = document.prediction is None and self._session.predicting
-                self.strip.tell(ESTIMATING if is_coming else str(error), has_length=False, has_value=False)
+            is_coming = prediction is None and self._session.predicting
+            self.strip.tell(ESTIMATING if is_coming else str(error), has_length=False, has_value=False)
             return None
+        self._known = key, measured
+        return measured
 
     def _draw(self, corners: Sequence[NDArray[np.float64]], shown: Measurement | None) -> None:
         marks: list[Mark] = []

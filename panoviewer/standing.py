@@ -15,7 +15,7 @@ from panoviewer.session import Session
 from panoviewer.stage import Stage
 from panoviewer.viewpoint import Viewpoint
 
-WIDEST_PHOTO = 4096
+WIDEST_PHOTO, WIDEST_BY_SOFTWARE = 4096, 2048
 """Columns of the photograph over the cloud; a wider one takes long to upload, and shows nothing more here."""
 
 
@@ -35,6 +35,7 @@ class Standing(QObject):
         *,
         panel: CloudPanel,
         action: QAction,
+        by_software: bool,
         parent: QObject | None = None,
     ) -> None:
         """Connect them.
@@ -46,6 +47,7 @@ class Standing(QObject):
             pointing: Knows how the cloud lies to the photograph.
             panel: Has the choice and the slider.
             action: Checked while one stands there.
+            by_software: The processor does the work of the graphics card.
             parent: Its parent.
         """
         super().__init__(parent)
@@ -55,6 +57,7 @@ class Standing(QObject):
         self._pointing = pointing
         self._panel = panel
         self._action = action
+        self._widest = WIDEST_BY_SOFTWARE if by_software else WIDEST_PHOTO
         self._before: Orbit | None = None
         stage.cloud.stand_wanted.connect(self.toggle)
         panel.stand_changed.connect(lambda stands: self.stand(stands=stands))
@@ -102,10 +105,10 @@ class Standing(QObject):
 
     def _show_photo(self) -> None:
         pyramid = self._session.pyramid
-        photo = None if pyramid is None else _level(pyramid)
+        photo = None if pyramid is None else _level(pyramid, self._widest)
         self._cloud.set_photo(photo, self._pointing.photo_from_cloud())
 
 
-def _level(pyramid: Pyramid) -> np.ndarray:
+def _level(pyramid: Pyramid, widest: int) -> np.ndarray:
     """The largest picture of a pyramid that is not too wide."""
-    return next((level for level in pyramid.levels if level.shape[1] <= WIDEST_PHOTO), pyramid.levels[-1])
+    return next((level for level in pyramid.levels if level.shape[1] <= widest), pyramid.levels[-1])

@@ -33,6 +33,7 @@ HOVER_POINTS = 60_000
 AXIS_COLORS = ((0.93, 0.36, 0.33), (0.45, 0.78, 0.40), (0.36, 0.60, 0.95))
 PART_POINTS = 20_000
 MOST_PARTS = 24
+BAND_ROWS = 64
 NO_PHOTO = np.zeros((1, 2, 3), np.uint8)
 FRAME_SECONDS = 0.02
 """After this no further part is begun in a frame."""
@@ -198,6 +199,7 @@ class CloudCanvas(QObject):
         self._background: gloo.Program | None = None
         self._photo: NDArray[np.uint8] | None = None
         self._texture: tuple[NDArray[np.uint8] | None, gloo.Texture2D] | None = None
+        self._rows_sent = 0
         self._opacity = 0.0
         self._photo_from_cloud = np.eye(3)
         self._line: tuple[NDArray[np.float64], bool, Sequence[str]] = np.empty((0, 3)), False, ()
@@ -212,7 +214,8 @@ class CloudCanvas(QObject):
     @property
     def settled(self) -> bool:
         """True when all points are drawn, or nobody sees them."""
-        return self._drawn >= len(self._parts) or not self.widget.isVisible()
+        is_sent = self._photo is None or self._photo_sent or not isinstance(self.orbit, Stand)
+        return (is_sent and self._drawn >= len(self._parts)) or not self.widget.isVisible() or self.count == 0
 
     @property
     def count(self) -> int:
@@ -264,12 +267,14 @@ class CloudCanvas(QObject):
         """
         self._photo = photo
         self._photo_from_cloud = photo_from_cloud
-        self._draw_again()
+        if isinstance(self.orbit, Stand):
+            self._draw_again()
 
     def set_opacity(self, opacity: float) -> None:
         """How much the photograph hides, from 0 to 1."""
         self._opacity = opacity
-        self._draw_again()
+        if isinstance(self.orbit, Stand):
+            self._draw_again()
 
     def set_orbit(self, orbit: Orbit | Stand) -> None:
         """Look from elsewhere."""
@@ -356,6 +361,8 @@ class CloudCanvas(QObject):
         gloo.set_viewport(0, 0, width, height)
         gloo.set_state(depth_test=True, blend=False, cull_face=False)
         gloo.gl.glEnable(0x8642)  # GL_VERTEX_PROGRAM_POINT_SIZE; not on by default before OpenGL 3.2
+        if self.count:
+            self._send_photo()
         if self._drawn == 0:
             gloo.clear(color=BACKGROUND, depth=True)
             if isinstance(self.orbit, Stand) and self.count:
@@ -408,20 +415,40 @@ class CloudCanvas(QObject):
     def _lay_photo(self, program: gloo.Program) -> None:
         """Tell a program of the photograph over the cloud, which there is only where the eye stands in its place."""
         orbit = self.orbit
-        stands = isinstance(orbit, Stand) and self._photo is not None
-        program["photo"] = self._photo_texture(self._photo if stands else None)
+        stands = isinstance(orbit, Stand) and self._photo is not None and self._photo_sent
+        program["photo"] = self._texture_of(self._photo if isinstance(orbit, Stand) else None)
         program["opacity"] = self._opacity if stands else 0.0
         program["photo_from_view"] = (self._photo_from_cloud @ orbit.axes.T).T.astype(np.float32)
         program["tangents"] = orbit.tangents if isinstance(orbit, Stand) else (1.0, 1.0)
         program["viewport"] = self._canvas.physical_size
 
-    def _photo_texture(self, photo: NDArray[np.uint8] | None) -> gloo.Texture2D:
-        """In the memory of the graphics card; a shader wants one even where there is no photograph."""
+    def _texture_of(self, photo: NDArray[np.uint8] | None) -> gloo.Texture2D:
+        """The photograph in the memory of the graphics card, as far as it was sent; a shader wants one in any case."""
         if self._texture is None or self._texture[0] is not photo:
-            picture = NO_PHOTO if photo is None else np.ascontiguousarray(photo)
-            texture = gloo.Texture2D(picture, interpolation="linear", wrapping=("repeat", "clamp_to_edge"))
-            self._texture = photo, texture
+            shape = NO_PHOTO.shape if photo is None else photo.shape
+            texture = gloo.Texture2D(shape, interpolation="linear", wrapping=("repeat", "clamp_to_edge"))
+            self._texture, self._rows_sent = (photo, texture), 0
         return self._texture[1]
+
+    @property
+    def _photo_sent(self) -> bool:
+        return self._photo is not None and self._texture is not None and self._rows_sent >= len(self._photo)
+
+    def _send_photo(self) -> None:
+        """Hand the photograph over in bands, as many in a frame as there is time for, so that nothing stands still."""
+        photo = self._photo
+        if photo is None or self._photo_sent or not isinstance(self.orbit, Stand):
+            return
+        texture = self._texture_of(photo)
+        begin = time.perf_counter()
+        while self._rows_sent < len(photo) and time.perf_counter() - begin < FRAME_SECONDS:
+            band = np.ascontiguousarray(photo[self._rows_sent : self._rows_sent + BAND_ROWS])
+            texture.set_data(band, offset=(self._rows_sent, 0))
+            gloo.flush()
+            gloo.finish()
+            self._rows_sent += len(band)
+        self._drawn = 0
+        self._canvas.update()
 
     def _draw_background(self) -> None:
         """The photograph where there is no point."""
