@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from core.io.images import read_panorama
 from core.io.radiance_hdr import write_hdr
@@ -144,7 +144,8 @@ def _by_pillow_again(file: Path) -> Pixels:
 def _decode_heic(file: Path) -> Pixels:
     from pillow_heif import HeifImageFile
 
-    with HeifImageFile(file) as picture:
+    reader: Callable[[Path], ImageFile.ImageFile] = HeifImageFile
+    with reader(file) as picture:
         return np.asarray(picture)
 
 

@@ -72,7 +72,11 @@ def _upload_rows(plan: Plan, application: QApplication, renderer: str) -> Iterat
     sent, again = [], []
     for number in range(plan.repeats + 1):
         times = []
-        for act in (lambda: view.set_cloud(buffer, keep_view=False), lambda: view.set_see_through(enabled=True)):
+        acts: tuple[Callable[[], None], ...] = (
+            lambda: view.set_cloud(buffer, keep_view=False),
+            lambda: view.set_see_through(enabled=True),
+        )
+        for act in acts:
             _wait(application, lambda: view.settled)
             begin = time.perf_counter()
             act()
