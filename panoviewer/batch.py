@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import ModelUnavailable, UnsupportedImage
-from core.export.results import NOTHING_THERE, ResultOptions, why_unfinished, write_results
+from core.export.results import (
+    NOTHING_THERE,
+    ResultOptions,
+    refuse_foreign_report,
+    result_path,
+    why_unfinished,
+    write_results,
+)
 from core.io.atomic import check_folder, make_folder
 from core.io.folder import foreign_kind, is_beside_a_photo, is_panorama, list_panoramas
 from core.io.images import read_panorama
@@ -203,6 +210,7 @@ def run_batch(
                     console.event("redone", file=str(item.source), reason=flaw)
                     console.say(f"{item.source}: done again, because {flaw}")
             console.event("started", file=str(item.source))
+            refuse_foreign_report(result_path(item.target, ".json"))
             panorama = read_panorama(item.source, assume=options.assume).with_level(wanted.level)
             console.notes(item.source, panorama.notes)
             make_folder(item.target.parent)

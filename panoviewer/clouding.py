@@ -82,6 +82,8 @@ def write_geometry(args: argparse.Namespace, *, describe: Callable[[Exception], 
 
 def _wanted(args: argparse.Namespace) -> _Wanted:
     """What was asked for, as far as it makes sense."""
+    if args.max_range == 0:
+        raise UsageError("Expected --max-range above 0 metres, got 0; leave it out to keep points at any distance.")
     if args.min_range >= args.max_range:
         raise UsageError(f"Expected --min-range below --max-range, got {args.min_range:g} and {args.max_range:g}.")
     if Task.DEPTH not in find_model(args.model).tasks:

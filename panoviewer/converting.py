@@ -27,7 +27,7 @@ from core.panorama import Panorama
 from core.turning import turned_panorama
 from panoviewer.arguments import DONE, UsageError, convert_parser, refuse_inputs
 from panoviewer.console import Console
-from panoviewer.converting_maps import MAPS, read_map, turned_map, unit_normals, write_map
+from panoviewer.converting_maps import MAPS, ending_of, read_map, turned_map, unit_normals, write_map
 
 LARGEST_FACE = 16384
 UNTURNED = (".classes.png", ".far.png", ".depth.png", ".depth.tiff", ".instances.png")
@@ -151,7 +151,8 @@ def _targets(args: argparse.Namespace, ending: str) -> list[Path]:
     if args.to == "cube" and args.layout == "six":
         cut = len(output.name) - len(ending or output.suffix)
         targets = [output.with_name(f"{output.name[:cut]}_{face}{output.name[cut:]}") for face in FACES]
-    faces = cube_files(args.file)
+    is_map = args.file.name.lower().endswith(MAPS)
+    faces = cube_files(args.file, ending_of(args.file) if is_map else None)
     given = (args.file,) if faces is None else faces.paths
     for target in targets:
         refuse_inputs(target, given)

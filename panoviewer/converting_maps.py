@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from core.errors import UnsupportedImage
 from core.export import depth, normals
+from core.geometry.cube import CROSS, STRIP, cube_to_erp
 from core.geometry.normals import turn_normals
 from core.geometry.sampling import Image
 from core.geometry.warp import resize_erp, turn_erp
+from core.io.cube_files import cube_files
 from core.io.deep import UnknownPixels
 from core.io.exr import ExrError, read_exr, read_exr_header
 from core.panorama import is_full_sphere
@@ -42,11 +44,45 @@ class Map:
 
 
 def read_map(path: Path) -> Map:
-    """A file of ``panoviewer predict``.
+    """A file of ``panoviewer predict``, or a cube map that was made of one: one file, or one of six.
 
     Raises:
         UnsupportedImage: It holds something else.
     """
+    faces = cube_files(path, ending_of(path))
+    if faces is None:
+        values = _values(path)
+        if not is_full_sphere(*values.shape[:2]):
+            layout = next((layout for layout in (STRIP, CROSS) if layout.fits(*values.shape[:2])), None)
+            if layout is None:
+                height, width = values.shape[:2]
+                raise UnsupportedImage(
+                    "Expected a map twice as wide as high, or a cube map as 'panoviewer convert' writes it, got "
+                    f"{width} x {height} (width x height): {path}"
+                )
+            values = _on_sphere(layout.cut(values))
+    else:
+        maps = [_values(face) for face in faces.paths]
+        for face, file in zip(maps, faces.paths, strict=True):
+            if face.shape != maps[0].shape or face.shape[0] != face.shape[1]:
+                raise UnsupportedImage(f"Expected six squares of one size, got {face.shape[:2]}: {file}")
+        values = _on_sphere(maps)
+    level, is_metric = _reported(path)
+    return Map(np.array(values), level, is_metric)
+
+
+def ending_of(path: Path) -> str:
+    """How the name of a map ends, as in `MAPS`."""
+    return next(end for end in MAPS if path.name.lower().endswith(end))
+
+
+def _on_sphere(faces: list[Image]) -> Image:
+    size = len(faces[0])
+    return unit_normals(cube_to_erp(faces, 2 * size, 4 * size))
+
+
+def _values(path: Path) -> Image:
+    """What a file holds, of any size."""
     is_depth = ".depth." in path.name.lower()
     try:
         is_array = path.suffix.lower() == ".npy"
@@ -58,13 +94,11 @@ def read_map(path: Path) -> Map:
         raise UnsupportedImage(
             f"Expected a map as 'panoviewer predict' writes it, got none that can be read: {path}"
         ) from error
-    expected = (None, None) if is_depth else (None, None, 3)
-    has_shape = values.ndim == len(expected) and (is_depth or values.shape[2] == 3)
-    if not has_shape or values.dtype != np.float32 or not is_full_sphere(*values.shape[:2]):
+    has_shape = values.ndim == (2 if is_depth else 3) and (is_depth or values.shape[2] == 3) and values.size > 0
+    if not has_shape or values.dtype != np.float32:
         shape = "(h, w)" if is_depth else "(h, w, 3)"
-        raise UnsupportedImage(f"Expected float32 {shape} with w = 2 h, got {values.dtype} {values.shape}: {path}")
-    level, is_metric = _reported(path)
-    return Map(np.array(values), level, is_metric)
+        raise UnsupportedImage(f"Expected float32 {shape}, got {values.dtype} {values.shape}: {path}")
+    return values
 
 
 def turned_map(values: Image, turn: NDArray[np.float64], width: int | None) -> Image:
@@ -107,7 +141,7 @@ def _read_exr(path: Path, *, is_depth: bool) -> NDArray[np.float32]:
 
 def _reported(path: Path) -> tuple[NDArray[np.float64] | None, bool]:
     """The photograph's pose and whether depths are metres, from the report beside a map."""
-    stem = next(path.name[: -len(end)] for end in MAPS if path.name.lower().endswith(end))
+    stem = path.name[: -len(ending_of(path))]
     try:
         report = json.loads(path.with_name(f"{stem}.json").read_bytes())
         level = np.array(report["pose"]["level_from_world"], np.float64)

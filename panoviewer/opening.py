@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 
 from core.errors import NotAFullSphere, PanoError, UnsupportedImage
-from core.io.cube_files import cube_picture
+from core.io.cube_files import cube_files, cube_picture, listed_once
 from core.io.folder import SUFFIXES, is_panorama, list_panoramas
 from core.io.header import read_header
 from core.io.images import Assume
@@ -63,8 +63,9 @@ class Opening(QObject):
         # A name that no file can have is no folder either; pathlib raises there.
         if os.path.isdir(path):
             self.open_folder(path)
-        else:
-            self._session.open(path, assume)
+            return
+        faces = cube_files(path) if assume is None else None
+        self._session.open(path if faces is None else faces.paths[0], assume)
 
     def open_all(self, paths: Sequence[Path]) -> None:
         """Open what was dropped, absolute paths: the first of several files, which become the list."""
@@ -199,6 +200,6 @@ def _may_be_cube(path: Path) -> bool:
 def _siblings(path: Path) -> list[Path]:
     """The pictures beside a picture, sorted; only itself where the folder cannot be read."""
     try:
-        return sorted(other for other in path.parent.iterdir() if is_panorama(other.name))
+        return listed_once(sorted(other for other in path.parent.iterdir() if is_panorama(other.name)))
     except OSError:
         return [path]

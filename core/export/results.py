@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import ExportError
 from core.export import depth, export, normals
 from core.export.provenance import pose_facts
 from core.io.atomic import atomic_file, export_errors
@@ -98,9 +99,10 @@ def write_results(panorama: Panorama, prediction: Prediction, target: Path, opti
         The files.
 
     Raises:
-        ExportError: A file cannot be written.
+        ExportError: A file cannot be written, or another program's file has the report's name.
     """
     report_path = result_path(target, ".json")
+    refuse_foreign_report(report_path)
     report = _report(panorama, prediction, options)
     with export_errors(report_path):
         report_path.unlink(missing_ok=True)
@@ -165,6 +167,26 @@ def _is_recorded(path: Path, facts: object) -> bool:
         return facts.get("sha256") == content_sha256(path)
     except OSError:
         return False  # what cannot be read is no result, and a photograph that cannot be is told of by its reader
+
+
+def refuse_foreign_report(path: Path) -> None:
+    """Keep what somebody else has written, such as annotations of the same name, under the name of a report.
+
+    Raises:
+        ExportError: There is such a file.
+    """
+    if not path.is_file():
+        return
+    with export_errors(path):
+        data = path.read_bytes()
+    try:
+        report = json.loads(data)
+    except (ValueError, RecursionError):
+        report = None
+    if not isinstance(report, dict) or not {"schema", "model", "frame"} <= report.keys():
+        raise ExportError(
+            f"Expected the report of an earlier run or no file, got another program's; choose another folder: {path}"
+        )
 
 
 def _read_report(path: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,19 +73,35 @@ def cube_picture(height: int, width: int) -> CubePicture | None:
     return next((CubePicture(layout) for layout in (CROSS, TALL_CROSS) if layout.fits(height, width)), None)
 
 
-def cube_files(path: Path) -> CubeFiles | None:
+def listed_once(paths: Iterable[Path]) -> list[Path]:
+    """The paths in their order, of the six files of a cube map the front one alone."""
+    kept = []
+    for path in paths:
+        faces = cube_files(path)
+        if faces is None or faces.paths[0] == path:
+            kept.append(path)
+    return kept
+
+
+def cube_files(path: Path, ending: str | None = None) -> CubeFiles | None:
     """The six files of which one is given, by their names: `room_front.jpg`, `px.png`, `hall-u.tif`.
+
+    Args:
+        path: Of any of them.
+        ending: What follows the face's name; the suffix where it is None.
 
     Returns:
         None unless all six are there.
     """
+    ending = path.suffix if ending is None else path.name[len(path.name) - len(ending) :]
+    stem = path.name[: len(path.name) - len(ending)]
     for names in _SETS:
         alternatives = "|".join(sorted(names, key=len, reverse=True))
-        found = re.match(rf"(.*?)(?:(?<=[_\-. ])|^)({alternatives})$", path.stem, re.IGNORECASE)
+        found = re.match(rf"(.*?)(?:(?<=[_\-. ])|^)({alternatives})$", stem, re.IGNORECASE)
         if found is None:
             continue
         style = str.upper if found.group(2).isupper() else str.capitalize if found.group(2).istitle() else str.lower
-        paths = tuple(path.with_name(f"{found.group(1)}{style(name)}{path.suffix}") for name in names)
+        paths = tuple(path.with_name(f"{found.group(1)}{style(name)}{ending}") for name in names)
         if all(other.is_file() for other in paths):
             return CubeFiles(paths)
     return None

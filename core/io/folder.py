@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import UnsupportedImage
+from core.io.cube_files import listed_once
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif", ".hif", ".hdr", ".exr"}
@@ -41,7 +42,8 @@ class FolderListing:
     """The pictures of a folder.
 
     Attributes:
-        panoramas: Pictures to open, sorted, each path beginning with the folder as it was given.
+        panoramas: Pictures to open, sorted, each path beginning with the folder as it was given; of the six files of a
+            cube map the front one.
         skipped: Pictures that are labels or results beside a photo, sorted.
         foreign: Pictures of a kind that cannot be opened, sorted.
         exports: Folders that were passed over with all that is in them, because an export has filled them, sorted.
@@ -87,7 +89,7 @@ def list_panoramas(folder: str | os.PathLike[str]) -> FolderListing:
             elif foreign_kind(name) is not None and not name.startswith("."):
                 (skipped if is_beside_a_photo(name) else foreign).append(Path(parent, name))
     return FolderListing(
-        tuple(sorted(panoramas)), tuple(sorted(skipped)), tuple(sorted(foreign)), tuple(sorted(exports))
+        tuple(listed_once(sorted(panoramas))), tuple(sorted(skipped)), tuple(sorted(foreign)), tuple(sorted(exports))
     )
 
 

@@ -60,6 +60,7 @@ def test_range_stride_voxel_and_raw_pose_change_the_cloud(tmp_path, in_process):
         ["-o", "{tmp}/a.las", "--frame", "enu"],
         ["-o", "{tmp}/a.obj", "--min-range", "100"],
         ["-o", "{tmp}/a.ply", "--min-range", "3", "--max-range", "2"],
+        ["-o", "{tmp}/a.ply", "--max-range", "0"],
         ["-o", "{tmp}/a.ply", "--min-range", "-1"],
         ["-o", "{tmp}/a.ply", "--min-range", "100"],
         ["-o", "{tmp}/a.ply", "--voxel", "0"],

@@ -247,6 +247,32 @@ def test_maps_turn_with_their_vectors_and_become_cube_maps(in_process, tmp_path)
     assert np.load(tmp_path / "d_right.depth.npy")[8, 8] == pytest.approx(4, abs=0.02)
 
 
+@pytest.mark.parametrize("ending", ["depth.npy", "depth.exr", "normals.npy", "normals.exr"])
+@pytest.mark.parametrize("layout", ["strip", "cross", "six"])
+def test_cube_maps_of_maps_come_back_to_the_sphere(in_process, tmp_path, layout, ending):
+    rays = np.asarray(erp_rays(HEIGHT, WIDTH))
+    is_depth = ending.startswith("depth")
+    values = (3 + rays[..., 0]).astype(np.float32) if is_depth else -rays
+    np.save(tmp_path / f"room.{ending[:-4]}.npy", values)
+    cube = ["--to", "cube", "--layout", layout, "-o", tmp_path / f"cube.{ending}"]
+    assert in_process("convert", tmp_path / f"room.{ending[:-4]}.npy", *cube) == 0
+    source = tmp_path / (f"cube_left.{ending}" if layout == "six" else f"cube.{ending}")
+    assert in_process("convert", source, "-o", tmp_path / f"back.{ending[:-4]}.npy") == 0
+    back = np.load(tmp_path / f"back.{ending[:-4]}.npy")
+    assert back.shape == values.shape
+    # Twice interpolated between pixels that are pi / HEIGHT apart, once kept in halves.
+    assert np.abs(back - values).max() < (2e-3 if is_depth else 4e-3)
+
+
+def test_faces_of_a_map_that_do_not_fit_are_one_sentence(in_process, tmp_path, capsys):
+    for face in ("front", "right", "back", "left", "up", "down"):
+        size = 7 if face == "back" else 8
+        np.save(tmp_path / f"a_{face}.depth.npy", np.ones((size, size), np.float32))
+    assert in_process("convert", tmp_path / "a_up.depth.npy", "-o", tmp_path / "b.depth.npy") == 2
+    assert "six squares of one size" in capsys.readouterr().err
+    assert in_process("convert", tmp_path / "a_up.depth.npy", "-o", tmp_path / "a_left.depth.npy") == 2
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

@@ -82,6 +82,17 @@ def test_the_report_says_what_was_done(tmp_path, in_process):
     assert nadirwards > 1.6, "twice as high as the model thought"
 
 
+@pytest.mark.parametrize("content", [b'{"shapes": [], "imagePath": "room.jpg"}', b"not JSON at all", b"[1, 2]"])
+def test_what_another_program_keeps_under_the_reports_name_is_left_alone(tmp_path, in_process, capsys, content):
+    photo(tmp_path / "room.jpg")
+    foreign = tmp_path / "room.json"
+    foreign.write_bytes(content)
+    assert in_process("predict", tmp_path / "room.jpg", "-o", tmp_path) == 2
+    assert foreign.read_bytes() == content
+    assert names(tmp_path) == ["room.jpg", "room.json"]
+    assert "another program's" in capsys.readouterr().err
+
+
 def test_folders_keep_their_sub_paths_and_labels_are_skipped_with_a_line(tmp_path):
     for name in ("in/a.jpg", "in/sub/deeper/a.jpg", "in/b.png"):
         photo(tmp_path / name)

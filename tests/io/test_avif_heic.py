@@ -57,6 +57,27 @@ def test_the_orientation_of_an_avif_is_applied_once(tmp_path, orientation):
     assert np.abs(panorama.rgb.astype(int) - upright).mean() < 3
 
 
+@pytest.mark.parametrize(
+    ("orientation", "turns", "mirrored"), [(3, 2, False), (6, 1, False), (8, 3, False), (2, 0, True)]
+)
+def test_the_turns_that_a_heic_itself_states_are_applied_once(tmp_path, orientation, turns, mirrored):
+    """As phones write them: boxes `irot` and `imir` of ISO/IEC 23008-12, beside the same in EXIF."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    upright = smooth(32, 64)
+    upright[:8, :8] = 255
+    stored = np.ascontiguousarray(np.rot90(upright[:, ::-1] if mirrored else upright, turns))
+    file = pillow_heif.from_pillow(Image.fromarray(stored))
+    file[0].info["original_orientation"] = orientation
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "phone.heic"
+    file.save(path, quality=95, exif=exif.tobytes())
+    assert (b"imir" if mirrored else b"irot") in path.read_bytes()
+    header, panorama = read_header(path), read_panorama(path)
+    assert (header.height, header.width) == (32, 64)
+    assert np.abs(panorama.rgb.astype(int) - upright).mean() < 3
+
+
 def test_the_exif_orientation_of_a_heic_is_ignored_as_its_standard_demands(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3

@@ -117,3 +117,12 @@ def test_every_photo_of_the_real_folders_is_listed_and_no_label():
     assert len(listing.panoramas) > 80
     assert all(p.suffix in (".jpg", ".hdr") for p in listing.panoramas)
     assert {p.name for p in listing.skipped} >= {"03_lebombo.semantic.png", "04_library.instances.png"}
+
+
+def test_the_six_files_of_a_cube_map_are_listed_once(tmp_path):
+    for face in ("front", "right", "back", "left", "up", "down"):
+        (tmp_path / f"room_{face}.jpg").touch()
+    for name in ("hall.jpg", "hall_front.jpg", "hall_back.jpg"):
+        (tmp_path / name).touch()
+    names = [path.name for path in list_panoramas(tmp_path).panoramas]
+    assert names == ["hall.jpg", "hall_back.jpg", "hall_front.jpg", "room_front.jpg"]
