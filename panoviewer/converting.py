@@ -27,10 +27,11 @@ from core.panorama import Panorama
 from core.turning import turned_panorama
 from panoviewer.arguments import DONE, UsageError, convert_parser, refuse_inputs
 from panoviewer.console import Console
+from panoviewer.converting_labels import LABELS, label_faces, read_labels, turned_labels, write_labels
 from panoviewer.converting_maps import MAPS, ending_of, read_map, turned_map, unit_normals, write_map
 
 LARGEST_FACE = 16384
-UNTURNED = (".classes.png", ".far.png", ".depth.png", ".depth.tiff", ".instances.png")
+UNTURNED = (".depth.tiff",)
 """How names of results end that are no pictures, though they look like some."""
 STATED = ()
 """The value of --level alone: the pose that the picture states."""
@@ -53,7 +54,8 @@ def convert(argv: Sequence[str]) -> int:
             f"colours are; turn the photograph and predict again: {args.file}"
         )
     with Console() as console:
-        work = _convert_map if args.file.name.lower().endswith(MAPS) else _convert_picture
+        name = args.file.name.lower()
+        work = _convert_map if name.endswith(MAPS) else _convert_labels if name.endswith(LABELS) else _convert_picture
         paths = work(args, console)
         console.expect(len(paths))
         for path in paths:
@@ -81,6 +83,25 @@ def _convert_picture(args: argparse.Namespace, console: Console) -> list[Path]:
     for picture, path in zip(_laid_out(cube_faces(pixels, _side(args, turned.width)), args), targets, strict=True):
         with atomic_file(path) as stream:
             write_pixels(np.nan_to_num(picture), suffix.replace("jpeg", "jpg").replace("tiff", "tif"), stream)
+    return targets
+
+
+def _convert_labels(args: argparse.Namespace, console: Console) -> list[Path]:  # noqa: ARG001
+    ending = next(end for end in LABELS if args.file.name.lower().endswith(end))
+    if not args.output.name.lower().endswith(ending):
+        raise UsageError(f"Expected a name that ends in {ending}, as that of the input does: {args.output}")
+    if args.horizon is not None or args.vertical is not None or args.level == STATED:
+        raise UsageError("What is level is not known of a picture of numbers; say --level PITCH,ROLL.")
+    targets = _targets(args, ending)
+    found = read_labels(args.file)
+    turn = _turn(args, np.eye(3) if args.level is None else _pose(args.level))
+    numbers = turned_labels(found.numbers, turn, args.width if args.to == "erp" else None)
+    pictures = [numbers]
+    if args.to == "cube":
+        pictures = _laid_out(label_faces(numbers, _side(args, numbers.shape[1])), args)
+    for picture, path in zip(pictures, targets, strict=True):
+        with atomic_file(path) as stream:
+            write_labels(picture, found, stream)
     return targets
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import OpenEXR
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from core.geometry.camera import rotation_from_angles
 from core.geometry.cube import CROSS, STRIP, cube_to_erp
@@ -189,11 +189,68 @@ def test_no_face_of_the_cube_map_that_is_read_is_written_over(in_process, photo,
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("ending", [".classes.png", ".far.png", ".depth.png", ".instances.png"])
-def test_numbers_are_not_turned_as_if_they_were_colours(in_process, photo, tmp_path, capsys, ending):
-    named = photo.rename(tmp_path / f"a{ending}")
+def save_numbers(path, numbers):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("scale", "0.001")
+    picture = Image.fromarray(numbers)
+    if numbers.dtype == np.uint8:
+        picture.putpalette(list(range(0, 255, 5)))
+    picture.save(path, pnginfo=chunks)
+
+
+@pytest.mark.parametrize(("ending", "dtype"), [("classes.png", np.uint8), ("depth.png", np.uint16)])
+def test_numbers_are_turned_and_never_mixed(in_process, tmp_path, ending, dtype):
+    numbers = np.random.default_rng(0).choice(
+        np.array([0, 3, 40, 255, 60000 % (np.iinfo(dtype).max + 1)], dtype), (32, 64)
+    )
+    save_numbers(tmp_path / f"a.{ending}", numbers)
+    assert in_process("convert", tmp_path / f"a.{ending}", "--rotate", "45,0,0", "-o", tmp_path / f"b.{ending}") == 0
+    with Image.open(tmp_path / f"b.{ending}") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), np.roll(numbers, -8, axis=1))
+        assert picture.text["scale"] == "0.001"
+        assert picture.mode == ("P" if dtype == np.uint8 else "I;16")
+    assert in_process("convert", tmp_path / f"a.{ending}", "--rotate", "10,70,5", "-o", tmp_path / f"c.{ending}") == 0
+    with Image.open(tmp_path / f"c.{ending}") as picture:
+        assert set(np.unique(np.asarray(picture))) <= set(np.unique(numbers))
+    six = ["--to", "cube", "--layout", "six", "-o", tmp_path / f"d.{ending}"]
+    assert in_process("convert", tmp_path / f"a.{ending}", *six) == 0
+    with Image.open(tmp_path / f"d_front.{ending}") as picture:
+        face = np.asarray(picture)
+    assert face.shape == (16, 16)
+    assert face[8, 8] in numbers[15:17, 31:33]
+
+
+def test_a_half_is_where_core_puts_it(in_process, tmp_path):
+    numbers = np.zeros((32, 64), np.uint8)
+    numbers[:16] = 7  # the upper half
+    save_numbers(tmp_path / "a.classes.png", numbers)
+    turn = ["--rotate", "0,90,0", "--width", "128"]
+    assert in_process("convert", tmp_path / "a.classes.png", *turn, "-o", tmp_path / "b.classes.png") == 0
+    with Image.open(tmp_path / "b.classes.png") as picture:
+        turned = np.asarray(picture)
+    assert turned.shape == (64, 128)
+    # What was above is in front now, and what was below behind.
+    assert (turned[:, 34:94] == 7).all()
+    assert (turned[:, :30] == 0).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", None])
+def test_what_is_no_picture_of_numbers_is_one_sentence(in_process, tmp_path, capsys, content):
+    path = tmp_path / "a.classes.png"
+    if content is None:
+        Image.fromarray(np.zeros((8, 16, 3), np.uint8)).save(path)
+    else:
+        path.write_bytes(content)
+    assert in_process("convert", path, "-o", tmp_path / "b.classes.png") == 2
+    assert "picture of numbers" in capsys.readouterr().err
+    assert in_process("convert", path, "-o", tmp_path / "b.png") == 2
+    assert "ends in .classes.png" in capsys.readouterr().err
+
+
+def test_depth_in_a_tiff_is_not_turned_as_if_it_were_a_colour(in_process, photo, tmp_path, capsys):
+    named = photo.rename(tmp_path / "a.depth.tiff")
     assert in_process("convert", named, "--rotate", "10,0,0", "-o", tmp_path / "out.png") == 2
-    assert f"got {ending}, whose numbers cannot be mixed" in capsys.readouterr().err
+    assert "got .depth.tiff, whose numbers cannot be mixed" in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
 
 
