@@ -82,10 +82,10 @@ def load_libraries() -> None:
     """
     for name in ("numba", "pyqtgraph", "vispy.gloo", "panoviewer.main_window"):
         import_module(name)
-    from core.pyramid import Pyramid
+    from core.geometry.warp import resize_erp
 
     for channels in (3, 4):
-        Pyramid.of(np.zeros((512, 1024, channels), np.uint8))
+        resize_erp(np.zeros((512, 1024, channels), np.uint8), 256, 512)
 
 
 def make_window(opengl: OpenGL) -> tuple[QApplication, MainWindow]:
