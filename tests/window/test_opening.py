@@ -244,3 +244,15 @@ def test_a_drop_on_any_view_reaches_the_window(window):
     views = (stage, stage.erp, stage.erp.viewport(), stage.perspective, stage.perspective.canvas, stage.cloud)
     assert not any(view.acceptDrops() for view in views)
     assert window.acceptDrops()
+
+
+def test_any_of_six_faces_opens_the_cube_map_which_is_listed_once(make_main_window, settle, tmp_path):
+    for face in ("front", "right", "back", "left", "up", "down"):
+        write_panorama(tmp_path / f"room_{face}.png", 32, 32)
+    other = write_panorama(tmp_path / "hall.png", 32)
+    window = make_main_window()
+    window.open(tmp_path / "room_left.png")
+    settle(window)
+    assert window.session.document.panorama.path == tmp_path / "room_front.png"
+    assert window.session.document.panorama.width == 128
+    assert list(window.folder.files()) == [other, tmp_path / "room_front.png"]
