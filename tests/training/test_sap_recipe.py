@@ -23,6 +23,7 @@ from training.sap.recall import Recall
 from training.sap.scan import Scan, ScanOptions, judge_worlds
 from training.sap.segmenters import Answer, segmenter_for
 from training.trainer import train
+from training.worlds.generate import generate_worlds
 from training.worlds.sample import write_sample
 
 
@@ -68,6 +69,25 @@ def test_a_short_run_learns(folder, tmp_path):
 
     assert loss(learned) < 0.7 * loss(fresh)
     assert 0 <= state["history"][-1]["iou_1"] <= 1
+
+
+@pytest.mark.slow
+def test_four_minutes_of_training_on_worlds_teach_a_small_network_to_be_clicked(tmp_path):
+    generate_worlds(tmp_path / "worlds", range(900, 930), height=128)
+    config = config_for(
+        tmp_path / "worlds", tmp_path / "run", steps=300, learning_rate=3e-3, clip=1.0, encoder=True, held_out=6,
+        judged=6, ema=0.97, warmup=10,
+    )  # fmt: skip
+    recipe = opened(config)
+    torch.manual_seed(config.seed)
+    fresh = recipe.build()
+    before = recipe.evaluate(fresh)
+    rows = []
+    train("sap", config, resume=False, report=rows.append)
+    losses = [row["mask"] for row in rows if "mask" in row]
+    after = load_checkpoint(tmp_path / "run", "sap")["history"][-1]
+    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
+    assert after["iou_1"] > before["iou_1"] + 0.05
 
 
 @pytest.mark.parametrize("network", ["click-s-small", "sam2.1-least"])

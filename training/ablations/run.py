@@ -23,7 +23,7 @@ from training.recipes import find_recipe
 from training.recipes.base import Batch
 from training.trainer import train
 
-_TRIED_STEPS = 4
+_TRIED_STEPS = 10
 """After a first one, by which it is told how long a step takes."""
 _LEAST_STEPS = 10
 _SAVE_MINUTES = 0.5
