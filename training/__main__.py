@@ -26,6 +26,7 @@ except ModuleNotFoundError:
 from training.ablations.command import ablate
 from training.data_commands import check, import_set
 from training.label_commands import label, predict
+from training.stage_commands import intake
 
 
 def generate(
@@ -371,6 +372,7 @@ def main() -> None:
         "clicks": clicks,
         "check": check,
         "import": import_set,
+        "intake": intake,
         "label": label,
         "predict": predict,
         "train": _train_command(sys.argv[1:]),

@@ -15,7 +15,19 @@ from training.checkpoint import save_checkpoint
 from training.clicks.views import write_views
 from training.worlds.sample import read_sample, write_sample
 
-COMMANDS = ("generate", "clicks", "check", "import", "label", "predict", "train", "rank", "evaluate", "export")
+COMMANDS = (
+    "generate",
+    "clicks",
+    "check",
+    "import",
+    "intake",
+    "label",
+    "predict",
+    "train",
+    "rank",
+    "evaluate",
+    "export",
+)
 
 
 @pytest.fixture

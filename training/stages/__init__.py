@@ -1,0 +1,1 @@
+"""Training in stages on panoramas without labels: intake, labels, their selection, and again."""
