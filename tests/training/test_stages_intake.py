@@ -69,7 +69,7 @@ def sources(tmp_path):
     save("flat.png", np.full((256, 512, 3), 90, np.uint8))
     save("small.png", colonnade(64))
     save("wide.png", np.zeros((256, 700, 3), np.uint8))
-    save("half.png", np.concatenate([colonnade()[:, :256] // 4, colonnade()[:, 256:]], axis=1))
+    save("half.png", np.concatenate([colonnade()[:, :256] // 20, colonnade()[:, 256:]], axis=1))
     (folder / "broken.jpg").write_bytes(b"no picture")
     (folder / "broken.mp4").write_bytes(b"no video")
     (folder / "notes.txt").write_text("nothing")
