@@ -26,7 +26,7 @@ except ModuleNotFoundError:
 from training.ablations.command import ablate
 from training.data_commands import check, import_set
 from training.label_commands import label, predict
-from training.stage_commands import intake
+from training.stage_commands import intake, select
 
 
 def generate(
@@ -374,6 +374,7 @@ def main() -> None:
         "import": import_set,
         "intake": intake,
         "label": label,
+        "select": select,
         "predict": predict,
         "train": _train_command(sys.argv[1:]),
         "rank": rank,

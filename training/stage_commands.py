@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from training.console import console, progress_bar
+from training.stages.discriminator import QualityPlan
 from training.stages.intake import TABLE, IntakePlan
 
 _Inputs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|VIDEO|FOLDER...")]
@@ -41,3 +42,49 @@ def intake(inputs: _Inputs, out: _Out, plan: Annotated[IntakePlan, tyro.conf.arg
         f"{out / TABLE}",
         highlight=False,
     )
+
+
+def select(
+    labels: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LABELS")],
+    out: _Out,
+    worlds: Path,
+    said: Path,
+    plan: Annotated[QualityPlan, tyro.conf.arg(name="")],
+    photos: Path | None = None,
+    top: float = 0.3,
+) -> None:
+    """Choose the labels that look truest, as Depth Any Panoramas does, indoors and outdoors apart.
+
+    A discriminator learns to tell the exact depth of worlds from what the labeller says of the same worlds; the labels
+    of photographs are ranked by it. Writes selection.tsv, the chosen labels into OUT/selected, which --labelled of
+    train takes, and sheet.png with the best and the worst. A killed run goes on.
+
+    Args:
+        labels: Folder of labelled photographs ('label').
+        out: Folder of the selection.
+        worlds: Folder of worlds, whose depth is exact.
+        said: Folder of what the labeller said of these worlds ('label WORLDS').
+        plan: Of the discriminator.
+        photos: Folder of the photographs that 'intake' wrote, whose manifest tells indoor from outdoor.
+        top: Share of the labels of each scene that is kept.
+    """
+    from training.labelled import labelled_files
+    from training.manifest import read_scenes
+    from training.stages.discriminator import learn_quality
+    from training.stages.selection import SHEET, rank_labels
+    from training.stages.selection import select as choose
+
+    def report(step: int, loss: float) -> None:
+        console.print(f"step {step}  loss {loss:.4f}", highlight=False)
+
+    scenes = {row["file"]: row["scene"] for row in read_scenes(photos)} if photos else {}
+    scenes |= {Path(name).stem: scene for name, scene in scenes.items()}
+    files = labelled_files(labels)
+    network = learn_quality(labelled_files(worlds), labelled_files(said), out, plan, report=report)
+    with progress_bar("Ranking") as update:
+        ranked = rank_labels(network, files, scenes, height=plan.height, progress=update)
+    chosen = choose(ranked, out, top=top)
+    for scene in sorted({one.scene for one in ranked}):
+        scores = sorted(one.score for one in ranked if one.scene == scene)
+        console.print(f"{scene}: {len(scores)} labels, scores {scores[0]:.3f} to {scores[-1]:.3f}", highlight=False)
+    console.print(f"{len(chosen)} of {len(ranked)} chosen: {out / SHEET}", highlight=False)

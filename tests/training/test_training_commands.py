@@ -22,6 +22,7 @@ COMMANDS = (
     "import",
     "intake",
     "label",
+    "select",
     "predict",
     "train",
     "rank",
