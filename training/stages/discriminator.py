@@ -66,6 +66,7 @@ class PatchDiscriminator(nn.Module):
         self.width = width
         channels = (_CHANNELS, width, 2 * width, 4 * width, 8 * width, 1)
         strides = (2, 2, 2, 1, 1)
+        self._strides = strides
         self.layers = nn.ModuleList(
             nn.Conv2d(before, after, 4, stride=stride)
             for before, after, stride in zip(channels[:-1], channels[1:], strides, strict=True)
@@ -77,7 +78,7 @@ class PatchDiscriminator(nn.Module):
         """(b, 1, rows, columns) answers for (b, 8, h, w) maps of `maps_of`."""
         features = maps
         for number, layer in enumerate(self.layers):
-            features = layer(_padded(features, layer.stride[0]))
+            features = layer(_padded(features, self._strides[number]))
             if 0 < number < len(self.layers) - 1:
                 features = self.norms[number - 1](features)
             if number < len(self.layers) - 1:

@@ -29,6 +29,8 @@ SHEET = "sheet.png"
 _COLUMNS = ("file", "scene", "score", "rank", "chosen")
 _SHOWN = 6
 _ROWS = 120
+_BAR = 18
+"""Rows of a picture behind its name."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _row(one: Ranked, text: str) -> NDArray[np.uint8]:
     far = None if labelled.far is None else resize_erp(np.asarray(labelled.far), _ROWS, 2 * _ROWS, nearest=True)
     row = np.concatenate([resize_erp(labelled.rgb, _ROWS, 2 * _ROWS), depth_colors(depth, far)], axis=1)
     row = np.ascontiguousarray(row)
-    for thickness, colour in ((3, (0, 0, 0)), (1, (255, 255, 255))):
-        label = f"{text}  {one.score:.3f}  {one.file.stem}"
-        cv2.putText(row, label, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, thickness, cv2.LINE_AA)
+    row[:_BAR] //= 4
+    label = f"{text}  {one.score:.3f}  {one.file.stem}"
+    cv2.putText(row, label, (6, _BAR - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
     return row
