@@ -109,8 +109,13 @@ def test_what_is_good_is_taken_and_all_else_is_listed_with_the_reason(sources, t
     assert read_panorama(tmp_path / "out" / by_name["dark.jpg"][0].file).rgb.shape == (64, 128, 3)
 
 
-def test_a_second_run_does_nothing_again_and_takes_in_what_is_new(sources, tmp_path):
+def test_a_second_run_does_nothing_again_and_takes_in_what_is_new(tmp_path):
+    sources = tmp_path / "in"
+    sources.mkdir()
+    Image.fromarray(colonnade()).save(sources / "first.png")
+    (sources / "broken.jpg").write_bytes(b"no picture")
     first = take_in([sources], tmp_path / "out", PLAN, model=Says())
+    assert len(first) == 2
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.jpg")}
     Image.fromarray(colonnade(seed=1)).save(sources / "later.png")
     second = take_in([sources], tmp_path / "out", PLAN, model=Says())
