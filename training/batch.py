@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -238,7 +239,7 @@ def _outcomes_of_processes(work: Work, files: Sequence[Path], count: int) -> Ite
 
     def hire() -> None:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(work, theirs), daemon=True)
+        process = context.Process(target=_serve, args=(work, theirs, count), daemon=True)
         process.start()
         theirs.close()
         workers.append(_Worker(process, ours))
@@ -300,9 +301,11 @@ def _send(worker: _Worker) -> None:
         _log.debug("A worker had ended before it was sent %s", worker.file)
 
 
-def _serve(work: Work, line: Line) -> None:
-    """The life of a process: files in, outcomes out, until the other end is closed."""
+def _serve(work: Work, line: Line, count: int) -> None:
+    """The life of one of so many processes: files in, outcomes out, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Or each would take all cores; networks read it when they are loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     try:
         do = work.start()
     except PanoError as error:

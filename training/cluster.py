@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ TOGETHER = 16
 then found done."""
 _BEGUN = ".begun"
 _TOLD = 200
+_REACHED_S = 10.0
 _STORE_BYTES = 128 << 20
 """For what passes between processes, which is names and reasons."""
 
@@ -45,6 +47,7 @@ def outcomes_on_ray(
     Raises:
         PanoError: Ray is not installed, there is no such cluster, it breaks down, or no file can be worked on.
     """
+    _check_reachable(address)
     ray = _ray()
     begun = out / _BEGUN
     make_folder(begun)
@@ -65,6 +68,25 @@ def outcomes_on_ray(
         if is_ours:
             ray.shutdown()
         shutil.rmtree(begun, ignore_errors=True)
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_REACHED_S).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, str(error)) from error
+
+
+def _no_cluster(address: str, why: str) -> PanoError:
+    told = " ".join(why.split())[:_TOLD]
+    return PanoError(
+        f"Expected a Ray cluster, got none ({told}); start one with 'ray start --head', or choose --cluster local: "
+        f"{address}"
+    )
 
 
 def _ray() -> Any:  # noqa: ANN401
@@ -97,11 +119,7 @@ def _connect(ray: Any, address: str, workers: int) -> None:  # noqa: ANN401
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        told = " ".join(str(error).split())[:_TOLD]
-        raise PanoError(
-            f"Expected a Ray cluster, got none ({told}); start one with 'ray start --head', or choose --cluster local: "
-            f"{address}"
-        ) from error
+        raise _no_cluster(address, str(error)) from error
 
 
 def _outcomes(

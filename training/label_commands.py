@@ -17,6 +17,7 @@ from training.console import console, progress_bar
 from training.labels.label import LabelPlan
 
 _SHOWN = 10
+_ON_SHEET = 16
 _Inputs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|FOLDER...")]
 _Out = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
 _Device = Literal["auto", "cpu", "cuda"]
@@ -28,6 +29,7 @@ def label(
     plan: Annotated[LabelPlan, tyro.conf.arg(name="")],
     where: Annotated[Where, tyro.conf.arg(name="")],
     device: _Device = "auto",
+    sheet: Path | None = None,
 ) -> None:
     """Let models label panoramas without labels, through random views of them; what is labelled already is kept.
 
@@ -41,6 +43,7 @@ def label(
         plan: Of the labels.
         where: They are made.
         device: Where teachers run: auto, cpu or cuda.
+        sheet: Also write a picture of the first 16 of the folder here, with maps and confidence (PNG or JPEG).
     """
     from training.labels.job import label_folder
 
@@ -49,6 +52,11 @@ def label(
     started = time.monotonic()
     with progress_bar("Labelling") as update:
         report = label_folder(files, out.absolute(), plan, device=device, where=where, progress=update)
+    if sheet is not None and (report.done or report.kept):
+        from training.labelled import labelled_files
+        from training.labels.sheet import label_sheet
+
+        label_sheet(labelled_files(out)[:_ON_SHEET], sheet)
     _tell(report, "labelled", started, out)
 
 

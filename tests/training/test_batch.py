@@ -207,6 +207,45 @@ def test_nonsense_is_told():
     assert Report().done == 0
 
 
+@pytest.mark.slow
+def test_a_machine_that_a_cluster_loses_costs_nothing(tmp_path):
+    """Two nodes, as Ray's own tests make them of processes; one of them is gone while both are at work."""
+    from ray.cluster_utils import Cluster
+
+    files, out, lost = make_files(tmp_path / "in", 24), tmp_path / "out", []
+    out.mkdir()
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100 << 20},
+    )
+    other = cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+
+    def lose():
+        deadline = time.monotonic() + 120
+        while len(list(out.glob("begun-*"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        cluster.remove_node(other, allow_graceful=False)
+        lost.append(other)
+
+    loser = threading.Thread(target=lose)
+    loser.start()
+    try:
+        report = run_batch(Copying(out, seconds=0.4), files, out, Where(workers=2, cluster=cluster.address))
+    finally:
+        loser.join()
+        cluster.shutdown()
+    assert lost
+    assert not report.bad
+    assert report.done + report.kept == 24
+    assert made(out) == sorted(f"TEXT {number}" for number in range(24))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999"])
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path, address):
+    with pytest.raises(PanoError, match="Expected a Ray cluster, got none"):
+        run_batch(Copying(tmp_path), make_files(tmp_path / "in", 1), tmp_path, Where(cluster=address))
+
+
 def test_a_worker_of_a_cluster_leaves_marks_that_tell_the_next_one(tmp_path):
     """What Ray begins again without end is given up; `test_a_file_that_nobody_survives` shows it with Ray itself."""
     (path,), out, begun = make_files(tmp_path / "in", 1), tmp_path / "out", tmp_path / "begun"

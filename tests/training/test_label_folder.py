@@ -67,9 +67,11 @@ def contents(folder):
 
 
 def test_worlds_become_labelled_panoramas_that_recipes_read(worlds, tmp_path, run):
-    out = tmp_path / "labels"
-    code, told, _ = run("label", worlds, "-o", out, *FLAGS)
+    out, sheet = tmp_path / "labels", tmp_path / "sheet.png"
+    code, told, _ = run("label", worlds, "-o", out, *FLAGS, "--sheet", sheet)
     assert code == 0
+    with Image.open(sheet) as picture:
+        assert picture.size == (7 * 320, 5 * 160)
     assert "5 panoramas labelled" in told
     files = labelled_files(out)
     assert len(files) == 5
