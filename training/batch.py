@@ -11,7 +11,8 @@ import multiprocessing
 import os
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from pathlib import Path
@@ -131,9 +132,11 @@ def run_batch(
     report = Report()
     progress(0, len(files))
     try:
-        for number, outcome in enumerate(_outcomes(work, files, out, where), start=1):
-            report.add(outcome)
-            progress(number, len(files))
+        # Closed at once when `progress` ends it, so that no process is left behind.
+        with closing(_outcomes(work, files, out, where)) as outcomes:
+            for number, outcome in enumerate(outcomes, start=1):
+                report.add(outcome)
+                progress(number, len(files))
     finally:
         _write_rejected(report, out / REJECTED)
     return report
@@ -195,7 +198,7 @@ def attempt(do: Do, path: Path) -> Outcome:
         return Outcome(path, False, f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _outcomes(work: Work, files: Sequence[Path], out: Path, where: Where) -> Iterator[Outcome]:
+def _outcomes(work: Work, files: Sequence[Path], out: Path, where: Where) -> Generator[Outcome]:
     if where.cluster:
         from training.cluster import outcomes_on_ray
 
@@ -205,7 +208,7 @@ def _outcomes(work: Work, files: Sequence[Path], out: Path, where: Where) -> Ite
     return _outcomes_of_processes(work, files, where.workers)
 
 
-def _outcomes_here(work: Work, files: Sequence[Path]) -> Iterator[Outcome]:
+def _outcomes_here(work: Work, files: Sequence[Path]) -> Generator[Outcome]:
     do = work.start()
     for path in files:
         yield attempt(do, path)
@@ -231,7 +234,7 @@ class _Worker:
     file: Path | None = None
 
 
-def _outcomes_of_processes(work: Work, files: Sequence[Path], count: int) -> Iterator[Outcome]:
+def _outcomes_of_processes(work: Work, files: Sequence[Path], count: int) -> Generator[Outcome]:
     """One file at a time to each process, so that it is known which file a process was ended at."""
     context = multiprocessing.get_context("spawn")
     waiting, ended, in_a_row = deque(files), Counter[Path](), 0

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ _STORE_BYTES = 128 << 20
 
 def outcomes_on_ray(
     work: Work, files: Sequence[Path], out: Path, address: str, *, workers: int, gpus: float = 0.0
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """What becomes of each file, in the order in which they are finished.
 
     A worker that is killed is replaced and its files are begun again by another one.
@@ -128,7 +128,7 @@ def _outcomes(
     files: Sequence[Path],
     workers: int,
     gpus: float,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
