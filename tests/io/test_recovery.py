@@ -15,7 +15,7 @@ from core.edits import set_level
 from core.errors import ProjectError
 from core.geometry.camera import rotation_from_angles
 from core.io.annotation import Annotation, encode
-from core.io.journal import journal_path
+from core.io.journal import frame, journal_path
 from core.io.recovery import discarded_path
 from core.io.scene_file import annotation_path, open_scene, previous_path, read_annotation, write_annotation
 from core.scene import Review
@@ -252,3 +252,15 @@ def test_a_level_is_secured_recovered_and_saved_and_can_be_taken_back(tmp_path):
     third.record("Level as photographed", own)
     assert crash(panorama).accept_recovery().panorama.level is None
     assert not third.is_saved(own)
+
+
+def test_a_journal_of_version_1_is_still_recovered(tmp_path):
+    panorama = open_photo(tmp_path)
+    file = open_scene(panorama)
+    file.record("Add", some_scene(panorama, 2))
+    path = journal_path(file.path)
+    first, *others = path.read_bytes().splitlines(keepends=True)
+    text = first[18:].rstrip(b"\n").decode()
+    assert '"version":2' in text
+    path.write_bytes(frame(text.replace('"version":2', '"version":1')) + b"".join(others))
+    assert state(crash(panorama).accept_recovery()) == state(some_scene(panorama, 2))
