@@ -51,7 +51,9 @@ def segment_parser() -> Parser:
         "-o", "--output", type=Path, required=True, metavar="OUT.{png,json,npz}", help="the file to write"
     )
     names = ", ".join(spec.name for spec in SEGMENTERS)
-    parser.add_argument("--model", default=DEFAULT_SEGMENTER, metavar="NAME", help=f"one of {names}")
+    parser.add_argument(
+        "--model", default=DEFAULT_SEGMENTER, metavar="NAME|DIR", help=f"one of {names}; or a folder of your own"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU when there is one")
     parser.add_argument(
         "--order", choices=ORDERS, default=ORDERS[0], help="of the views; erp has none (default: zigzag)"

@@ -22,7 +22,7 @@ from core.models.facts import catalogue_facts
 from core.models.onnx_export import export_onnx
 from core.models.perspective_folder import is_hub_name, own_names
 from core.models.places import read_places, write_places
-from core.models.store import add_model, addable_models, convert_model, remove_model, verify_model
+from core.models.store import add_folder, add_model, addable_models, convert_model, remove_model, verify_model
 from panoviewer.annotation_arguments import numbers
 from panoviewer.arguments import DONE, Parser, UsageError, add_assume, add_debug
 from panoviewer.console import Console
@@ -33,6 +33,7 @@ _EPILOG = """commands:
   panoviewer models pull NAME                  fetch published weights, or a perspective network by its name in the
                                                hub, owner/name; nothing else here uses the network
   panoviewer models add FILE [--as NAME]       take over the weights of a published file
+  panoviewer models add DIR                    the same for what panoviewer-train exported; DIR's name is the model's
   panoviewer models verify [NAME]              compare added weights with what they were
   panoviewer models convert FILE -o OUT.safetensors
                                                the same, as a file of your own
@@ -96,7 +97,12 @@ def _add_parser() -> Parser:
         "panoviewer models add",
         description="Take over the weights of a published file. Nothing in it is run; every entry is checked.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="a .pth, .pt, .tar or .safetensors file")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a .pth, .pt, .tar or .safetensors file; or a folder that panoviewer-train exported",
+    )
     parser.add_argument("--as", dest="name", metavar="NAME", help="the model it belongs to; found out when left out")
     add_debug(parser)
     return parser
@@ -218,6 +224,9 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
+    if args.file.is_dir() and args.name is None:
+        spec = add_folder(args.file)
+        return _say(f"{spec.name}: added, {weights_file(spec).stat().st_size / 1e6:.1f} MB of your own")
     card = add_model(args.file, name=args.name)
     source, size = card.source, card.weights.bytes / 1e6
     return _say(f"{card.model}: added, {size:.1f} MB from {source.name} with SHA-256 {source.sha256}")

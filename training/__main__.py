@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from core.errors import PanoError
 from training.config import RankConfig, TrainConfig
 from training.console import console as _console
 from training.console import progress_bar as _progress_bar
+from training.progress_line import ProgressLine
 from training.recipes import RECIPES
 
 try:
@@ -122,27 +123,24 @@ def _train_command(arguments: Sequence[str]) -> Callable[..., None]:
     name = next((text for text in free if text in RECIPES), None)
     kind = TrainConfig if arguments[:1] != ["train"] or name is None else RECIPES[name].config_class()
 
-    def train(name, config, resume=False):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - see below
+    def train(name, config, resume=False, dry_run=False):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - below
         from training.trainer import train as run
 
-        beginning: list[tuple[int, float]] = []
+        if dry_run:
+            from training.rehearsal import rehearse
 
-        def report(row: dict[str, Any]) -> None:
-            now = time.monotonic()
-            beginning.append((row["step"], now))
-            del beginning[1:]
-            step, started = beginning[0]
-            left = (config.steps - row["step"]) * (now - started) / max(1, row["step"] - step) / 60
-            text = "  ".join(f"{key} {value:.4g}" for key, value in row.items())
-            _console.print(f"{text}  ({left:.0f} min left)", highlight=False)
+            rehearse(name, config, say=lambda line: _console.print(line, highlight=False))
+            return
 
-        run(name, config, resume=resume, report=report)
+        with ProgressLine(_console, config.steps) as report:
+            run(name, config, resume=resume, report=report)
 
     # The class of the configuration is known only now, so that it cannot stand in the signature.
     train.__annotations__ = {
         "name": Annotated[str, tyro.conf.Positional],
         "config": Annotated[kind, tyro.conf.arg(name="")],
         "resume": bool,
+        "dry_run": bool,
         "return": None,
     }
     train.__doc__ = f"""Train a model.
@@ -154,6 +152,7 @@ def _train_command(arguments: Sequence[str]) -> Callable[..., None]:
         name: Which one: {"; ".join(f"{name}, {spec.summary}" for name, spec in RECIPES.items())}.
         config: Of the run.
         resume: Go on from the run's last checkpoint.
+        dry_run: Do one step of everything in small, leave nothing behind, and print what memory the run will take.
     """
     return train
 
@@ -282,11 +281,13 @@ def export(
 ) -> None:
     """Write a run's averaged weights as safetensors with a model card.
 
+    PanoViewer opens that folder by its place; 'panoviewer models add FOLDER' lists it under the folder's name.
+
     Args:
         run: Folder of the run, or a checkpoint.
         out: Folder for the weights and the card.
-        onnx: Of pano-s, also write the ONNX graph, with which the CPU is faster; it reads its numbers from the
-            safetensors file.
+        onnx: Also write the ONNX graphs, of networks that have any; they read their numbers from the safetensors file.
+            With that of pano-s the CPU is faster.
         other_runs: Runs with other seeds, for the spread of the results in the card.
         judge: Folders with labels, as for evaluate, whose results go into the card; of worlds only those count that the
             run was not trained on.
@@ -303,8 +304,18 @@ def export(
     if recipe == "click-s":
         _export_click_s(run, out, photos=photos, other_runs=other_runs, judge=judge)
         return
-    from training.export_model import export_model
+    from training.export_model import export_model, export_run
     from training.judge_card import judge_for_card
+
+    if recipe != "pano-s":
+        if judge:
+            raise PanoError(
+                f"Expected --judge for a run of pano-s or click-s only, got one of {recipe}; judge the exported folder "
+                "with 'panoviewer-train evaluate'."
+            )
+        for path in export_run(run, out, onnx=onnx, other_runs=other_runs):
+            _console.print(f"Written: {path}")
+        return
 
     written = export_model(run, out, onnx=onnx, other_runs=other_runs)
     if judge or scenes or sheet:

@@ -110,6 +110,35 @@ def card_page(card: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def shipped_page(card: Mapping[str, Any]) -> str:
+    """The card of any recipe as Markdown."""
+    runs: Sequence[Mapping[str, Any]] = card["runs"]
+    direction = "higher" if card["headline"]["higher_is_better"] else "lower"
+    judged = held_out_parts(runs)
+    parts = [
+        f"# {card['model']}, recipe {card['recipe']}",
+        card["about"],
+        table(
+            ("", ""),
+            [
+                ("Parameters", f"{card['parameters'] / 1e6:.2f} M, {card['megabytes']} MB as safetensors (float32)"),
+                *card["facts"].items(),
+                ("Licence", card["licence"]),
+            ],
+        ),
+        "## Training",
+        runs_table(runs),
+        settings_text(runs[0]),
+        *list_parts("### How it went", card.get("notes", [])),
+        "### Data",
+        *card["data"],
+        *judged,
+        f"The score that counts is {card['headline']['name']}; {direction} is better." if judged else "",
+        *list_parts("## What does not work", card.get("limits", [])),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
 def runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
     """What each run cost; the first one is shipped."""
     rows = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from core.errors import ModelUnavailable
 from core.models.base import PanoramaModel, Task
-from core.models.own import find_own_model, is_place
+from core.models.own import find_own_model, is_place, own_models
 from core.models.perspective_folder import find_folder, read_folder
 from core.models.places import default_folder, read_places
 
@@ -209,8 +209,9 @@ def find_model(name: str) -> ModelSpec:
     """The line of the catalogue with a name, or one for a model that the user brings.
 
     Args:
-        name: One of the catalogue; a folder or safetensors file as `core.models.own` describes it; or a folder or hub
-            name of a perspective network as `core.models.perspective_folder` does.
+        name: One of the catalogue, those of the user's own in the folder of added weights included; a folder or
+            safetensors file as `core.models.own` describes it; or a folder or hub name of a perspective network as
+            `core.models.perspective_folder` does.
 
     Raises:
         ModelUnavailable: There is no such model; names those that there are.
@@ -218,16 +219,35 @@ def find_model(name: str) -> ModelSpec:
     if all(spec.name != name for spec in MODELS) and is_place(name):
         folder = find_folder(name)
         return find_own_model(Path(name), MODELS) if folder is None else read_folder(folder).spec()
-    return _find(name, MODELS)
+    return _find(name, listed_models())
 
 
 def find_segmenter(name: str) -> ModelSpec:
-    """The line of the catalogue of click networks with a name.
+    """The line of the catalogue of click networks with a name, or one for a network that the user brings.
+
+    Args:
+        name: One of the catalogue, as for `find_model`; or a folder or safetensors file.
 
     Raises:
         ModelUnavailable: There is no such network; names those that there are.
     """
-    return _find(name, SEGMENTERS)
+    if all(spec.name != name for spec in SEGMENTERS) and is_place(name):
+        return find_own_model(Path(name), SEGMENTERS)
+    return _find(name, listed_segmenters())
+
+
+def listed_models() -> tuple[ModelSpec, ...]:
+    """Every model that has a name: those of this program, and the user's own in the folder of added weights."""
+    return (*MODELS, *(spec for spec in _own_models() if spec.tasks))
+
+
+def listed_segmenters() -> tuple[ModelSpec, ...]:
+    """The same of networks for clicks."""
+    return (*SEGMENTERS, *(spec for spec in _own_models() if not spec.tasks))
+
+
+def _own_models() -> tuple[ModelSpec, ...]:
+    return own_models(models_folder(), (*MODELS, *SEGMENTERS))
 
 
 def _find(name: str, specs: tuple[ModelSpec, ...]) -> ModelSpec:

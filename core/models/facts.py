@@ -74,12 +74,11 @@ def model_facts(spec: ModelSpec) -> ModelFacts:
         size = None
     if size is None:
         return ModelFacts(spec, "missing", file, None, None)
-    if spec.folder is not None:
-        return ModelFacts(spec, "added", file, size, None)
-    card = None if spec.is_bundled else read_card(spec)
+    is_ours = spec.is_bundled and spec.folder is None
+    card = None if is_ours else read_card(spec)
     return ModelFacts(
         spec,
-        "bundled" if spec.is_bundled else "added",
+        "bundled" if is_ours else "added",
         file,
         size,
         None if card is None else card.weights.sha256,
@@ -101,7 +100,8 @@ def catalogue_facts(*, estimate: bool = False) -> tuple[ModelFacts, ...]:
     Args:
         estimate: Say how long each takes, too, for which the machine is measured once.
     """
-    facts = tuple(model_facts(spec) for spec in (*core.models.MODELS, *_fetched(), *core.models.SEGMENTERS))
+    listed = (*core.models.listed_models(), *_fetched(), *core.models.listed_segmenters())
+    facts = tuple(model_facts(spec) for spec in listed)
     if not estimate:
         return facts
     return tuple(replace(one, expected_seconds=expected(one.spec).seconds) for one in facts)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelUnavailable
 from core.io.atomic import atomic_file, make_folder, prepare_file
-from core.models import MODELS, SEGMENTERS, ModelSpec, find_model, find_segmenter, weights_file
+from core.models import MODELS, SEGMENTERS, ModelSpec, find_model, find_segmenter, listed_segmenters, weights_file
 from core.models.graph_runner import DIGEST_KEY, GRAPH_SUFFIX, graph_file
+from core.models.own import is_place
 from core.models.weights import data_offset, header_digest, load_strictly, read_metadata
 from core.progress import Progress, silent
 
@@ -82,6 +83,11 @@ def export_onnx(
         written.append(write_graph(graph, beside, graph_file(place, graph.part)))
     progress(steps, steps)
     return written
+
+
+def can_export(name: str) -> bool:
+    """Whether there is a graph of a model; arguments and errors as for `export_onnx`."""
+    return _find(name).entry.partition(":")[0] in _KINDS
 
 
 def check_packages() -> None:
@@ -207,7 +213,14 @@ def _quietly() -> Iterator[None]:
 
 
 def _find(name: str) -> ModelSpec:
-    return find_segmenter(name) if any(spec.name == name for spec in SEGMENTERS) else find_model(name)
+    if any(spec.name == name for spec in listed_segmenters()):
+        return find_segmenter(name)
+    try:
+        return find_model(name)
+    except ModelUnavailable:
+        if not is_place(name):
+            raise
+        return find_segmenter(name)
 
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:
@@ -246,9 +259,10 @@ def _dap(spec: ModelSpec) -> list[Graph]:
     from core.models.networks import dap
     from core.models.networks.graphs import dap_graph
 
+    weights = weights_file(spec)
     with torch.device("meta"):
-        network = dap.DapNet(dap.PUBLISHED)
-    load_strictly(network, weights_file(spec))
+        network = dap.DapNet(dap.DapConfig.from_metadata(read_metadata(weights)))
+    load_strictly(network, weights)
     return [dap_graph(network)]
 
 
@@ -258,9 +272,10 @@ def _mtpano(spec: ModelSpec) -> list[Graph]:
     from core.models.networks import mtpano
     from core.models.networks.graphs import mtpano_graph
 
+    weights = weights_file(spec)
     with torch.device("meta"):
-        network = mtpano.MtpanoNet(mtpano.PUBLISHED)
-    load_strictly(network, weights_file(spec))
+        network = mtpano.MtpanoNet(mtpano.MtpanoConfig.from_metadata(read_metadata(weights)))
+    load_strictly(network, weights)
     return [mtpano_graph(network)]
 
 

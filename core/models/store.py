@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
@@ -24,12 +25,14 @@ from core.models import ModelSpec, weights_file
 from core.models.checkpoints import converted, open_checkpoint
 from core.models.graph_runner import graph_file
 from core.models.layouts import Layout
-from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES, WEIGHTS_SUFFIX
+from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES, WEIGHTS_SUFFIX, find_own_model
 from core.models.perspective_folder import is_hub_name
 from core.models.weights import check_size, write_tensors
 from core.progress import Progress, silent, stage
 
 _ENOUGH = 0.5
+_BESIDE = (".md", ".onnx")
+"""What an exported model may have beside its weights and its card."""
 _FILE = "file"
 """Of a card that is on its way: which file of weights it is about."""
 _BLOCK_BYTES = 4 << 20
@@ -182,6 +185,39 @@ def _identity(status: os.stat_result) -> list[int]:
     return [status.st_ino, status.st_size]
 
 
+def add_folder(place: Path, *, progress: Progress = silent) -> ModelSpec:
+    """Take over what `panoviewer-train export` wrote: it becomes a line of the catalogue by the folder's name.
+
+    Args:
+        place: The folder. What was added under its name before is replaced.
+        progress: Called as the work goes on; may raise `Cancelled`.
+
+    Returns:
+        The line.
+
+    Raises:
+        ModelUnavailable: It is no such folder, or its name is that of another model.
+        ExportError: The files cannot be written.
+    """
+    found = find_own_model(place, _catalogue())
+    name = place.resolve().name
+    if any(spec.name == name for spec in _catalogue()):
+        raise ModelUnavailable(
+            f"Expected a folder whose name is not that of another model, got {name}; rename it: {place}"
+        )
+    target = core.models.models_folder() / name
+    make_folder(target)
+    weights = place / found.weights
+    beside = [weights.with_suffix(suffix) for suffix in (CARD_SUFFIX, *_BESIDE)]
+    # The card comes last: without it the folder is no model.
+    files = [weights, *(path for path in reversed(beside) if path.is_file())]
+    for number, path in enumerate(files):
+        progress(number, len(files))
+        with path.open("rb") as given, atomic_file(target / path.name) as taken:
+            shutil.copyfileobj(given, taken)
+    return replace(find_own_model(target, _catalogue()), name=name)
+
+
 def remove_model(name: str) -> int:
     """Delete added weights, their card, and the graphs that read them.
 
@@ -196,7 +232,8 @@ def remove_model(name: str) -> int:
         from core.models.perspective_hub import remove_folder
 
         return remove_folder(name)
-    spec = find_addable(name)
+    own = (*core.models.listed_models(), *core.models.listed_segmenters())
+    spec = next((spec for spec in own if spec.name == name and spec.folder is not None), None) or find_addable(name)
     target = weights_file(spec)
     size = _size_of_added(spec)
     graphs = (graph_file(target, ""), *sorted(target.parent.glob(graph_file(target, "*").name)))

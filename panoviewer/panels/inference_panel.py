@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.models import DEVICES, MODELS
+from core.models import DEVICES, listed_models
 from core.prediction import CAMERA_HEIGHTS, Prediction
 from panoviewer.jobs import Job
 
@@ -46,7 +46,8 @@ class InferencePanel(QWidget):
         super().__init__(parent)
         self._model = QComboBox()
         self._model.setAccessibleName("Model")
-        for spec in MODELS:
+        self._specs = listed_models()
+        for spec in self._specs:
             self._model.addItem(spec.title, spec.name)
         self._device = QComboBox()
         self._device.setAccessibleName("Device")
@@ -106,7 +107,7 @@ class InferencePanel(QWidget):
 
     def set_missing(self, names: Collection[str]) -> None:
         """Mark the models whose weights are not there."""
-        for index, spec in enumerate(MODELS):
+        for index, spec in enumerate(self._specs):
             is_missing = spec.name in names
             self._model.setItemText(index, f"{spec.title} (no weights)" if is_missing else spec.title)
             self._model.setItemData(index, spec.licence, Qt.ItemDataRole.ToolTipRole)
@@ -119,8 +120,8 @@ class InferencePanel(QWidget):
             model: The stored choice.
         """
         with QSignalBlocker(self._model):
-            while self._model.count() > len(MODELS):
-                self._model.removeItem(len(MODELS))
+            while self._model.count() > len(self._specs):
+                self._model.removeItem(len(self._specs))
             for name in names:
                 self._model.addItem(name, name)
             self._model.setCurrentIndex(max(0, self._model.findData(model)))

@@ -1,0 +1,130 @@
+"""From a run to a model of PanoViewer: trained in small, exported, listed, and predicted or clicked with."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from click_makers import made_view, made_world
+from safetensors import safe_open
+
+from panoviewer.cli import main
+from training.checkpoint import load_checkpoint
+from training.clicks.views import write_views
+from training.export_model import export_run
+from training.recipes import RECIPES
+from training.trainer import train
+from training.worlds.sample import write_sample
+
+SETTINGS = {
+    "dap": {"size": "T", "height": 32},
+    "mtpano": {"size": "T", "height": 32},
+    "pano-s": {"height": 32},
+    "click-s": {"height": 64},
+    "sap": {"height": 64, "network": "click-s-small", "fresh": True, "frames": 2, "judged": 1, "judged_clicks": 1},
+}
+
+
+@pytest.fixture
+def trained(box_worlds, tmp_path):
+    """Trains a recipe for one step; gives the folder of the run."""
+
+    def work(name):
+        folders = {"worlds": box_worlds}
+        if name in ("click-s", "sap"):
+            folders = {"worlds": tmp_path / "worlds"}
+            folders["worlds"].mkdir()
+            for seed in range(3):
+                write_sample(made_world(seed), folders["worlds"] / f"{seed:08d}.npz")
+        if name == "click-s":
+            folders["views"] = tmp_path / "views"
+            folders["views"].mkdir()
+            write_views([made_view(seed) for seed in range(6)], folders["views"] / "a.npz")
+        base = {"batch": 2, "steps": 1, "warmup": 1, "held_out": 1, "device": "cpu", "out": tmp_path / "run"}
+        config = RECIPES[name].config_class()(**{**base, **folders, **SETTINGS[name]})
+        return train(name, config, resume=False, report=lambda _: None)
+
+    return work
+
+
+@pytest.fixture
+def own_folder(monkeypatch, tmp_path):
+    """Added weights lie where nobody else's do."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+def picture(folder):
+    file = folder / "hall.png"
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(file), cv2.resize(rng.integers(0, 255, (16, 32, 3), np.uint8), (128, 64)))
+    return file
+
+
+@pytest.mark.parametrize(
+    "name", ["dap", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mtpano", "pano-s"))]
+)
+def test_a_trained_model_is_listed_and_predicts_from_the_command_line(name, trained, own_folder, tmp_path, capsys):
+    run = trained(name)
+    written = export_run(run, tmp_path / "my-model")
+    assert sorted(path.suffix for path in written) == [".json", ".md", ".safetensors"]
+    assert main(["models", "add", str(tmp_path / "my-model")]) == 0
+    assert "my-model: added" in capsys.readouterr().out
+    shutil.rmtree(tmp_path / "my-model")
+    assert main(["models", "list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
+    card = json.loads(next((tmp_path / "data").rglob("my-model/*.json")).read_text())
+    assert rows["my-model"]["state"] == "added"
+    assert rows["my-model"]["licence"] == card["licence"]
+    assert rows["my-model"]["parameters"] == card["parameters"]
+    out = tmp_path / "out"
+    assert main(["predict", str(picture(tmp_path)), "--model", "my-model", "-o", str(out), "--device", "cpu"]) == 0
+    assert list(out.rglob("*depth*"))
+    assert main(["models", "remove", "my-model"]) == 0
+    assert main(["models", "list"]) == 0
+    assert "my-model" not in capsys.readouterr().out.split("free again")[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["click-s", "sap"])
+def test_a_trained_network_for_clicks_cuts_out_from_the_command_line(name, trained, own_folder, tmp_path):
+    export_run(trained(name), tmp_path / "my-clicks")
+    assert main(["models", "add", str(tmp_path / "my-clicks")]) == 0
+    out = tmp_path / "mask.png"
+    for model in ("my-clicks", str(tmp_path / "my-clicks")):
+        args = [
+            "segment",
+            str(picture(tmp_path)),
+            "--click",
+            "0,0",
+            "--model",
+            model,
+            "-o",
+            str(out),
+            "--device",
+            "cpu",
+        ]
+        assert main(args) == 0
+        assert cv2.imread(str(out)).shape == (64, 128, 3)
+        out.unlink()
+
+
+def test_the_card_tells_data_steps_hardware_results_and_licence_and_the_weights_are_the_averaged_ones(
+    trained, tmp_path
+):
+    run = trained("dap")
+    export_run(run, tmp_path / "out")
+    card = json.loads((tmp_path / "out" / "dap.json").read_text())
+    state = load_checkpoint(run, "dap")
+    assert (card["model"], card["recipe"], card["runs"][0]["steps"]) == ("dap", "dap", 1)
+    assert "cpu" in card["runs"][0]["hardware"]
+    assert card["runs"][0]["held_out"][-1]["absrel"] == state["history"][-1]["absrel"]
+    assert card["licence"]
+    assert card["data"]
+    page = (tmp_path / "out" / "dap.md").read_text()
+    assert "lower is better" in page
+    assert str(tmp_path) not in page
+    with safe_open(tmp_path / "out" / "dap.safetensors", framework="pt") as file:
+        for key in file.keys():  # noqa: SIM118 - it is no mapping
+            assert file.get_tensor(key).equal(state["ema"][key])
