@@ -53,41 +53,32 @@ def opened(config):
     return recipe
 
 
-def test_a_short_run_learns(folder, tmp_path):
-    config = config_for(folder, tmp_path, steps=24, learning_rate=3e-3, encoder=True, frames=2, zigzags=0.5, drifts=0.0)
-    recipe = opened(config)
-    torch.manual_seed(0)
-    fresh = recipe.build()
-    train("sap", config, resume=False, report=lambda _: None)
-    learned = recipe.build()
-    state = load_checkpoint(tmp_path, "sap")
-    learned.load_state_dict(state["model"])
-
-    def loss(network):
-        with torch.no_grad():
-            return np.mean([float(recipe.loss(network, batch_of(recipe, 900 + k))[1]["mask"]) for k in range(4)])
-
-    assert loss(learned) < 0.7 * loss(fresh)
-    assert 0 <= state["history"][-1]["iou_1"] <= 1
-
-
-@pytest.mark.slow
-def test_four_minutes_of_training_on_worlds_teach_a_small_network_to_be_clicked(tmp_path):
-    generate_worlds(tmp_path / "worlds", range(900, 930), height=128)
+def test_a_short_run_learns_and_finds_objects_of_a_held_out_world(folder, tmp_path):
     config = config_for(
-        tmp_path / "worlds", tmp_path / "run", steps=300, learning_rate=3e-3, clip=1.0, encoder=True, held_out=6,
-        judged=6, ema=0.97, warmup=10,
+        folder, tmp_path, steps=60, learning_rate=3e-3, clip=1.0, ema=0.9, encoder=True, frames=2, zigzags=0.5,
+        drifts=0.0,
     )  # fmt: skip
     recipe = opened(config)
-    torch.manual_seed(config.seed)
-    fresh = recipe.build()
-    before = recipe.evaluate(fresh)
+    torch.manual_seed(0)
+    before = recipe.evaluate(recipe.build())
     rows = []
     train("sap", config, resume=False, report=rows.append)
     losses = [row["mask"] for row in rows if "mask" in row]
-    after = load_checkpoint(tmp_path / "run", "sap")["history"][-1]
+    assert losses[-1] < 0.7 * losses[0]
+    assert load_checkpoint(tmp_path, "sap")["history"][-1]["iou_1"] > before["iou_1"] + 0.1
+
+
+@pytest.mark.slow
+def test_minutes_of_training_on_generated_worlds_lower_the_loss(tmp_path):
+    generate_worlds(tmp_path / "worlds", range(900, 930), height=128)
+    config = config_for(
+        tmp_path / "worlds", tmp_path / "run", steps=300, learning_rate=3e-3, clip=1.0, encoder=True, held_out=6,
+        ema=0.97, warmup=10,
+    )  # fmt: skip
+    rows = []
+    train("sap", config, resume=False, report=rows.append)
+    losses = [row["mask"] for row in rows if "mask" in row]
     assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
-    assert after["iou_1"] > before["iou_1"] + 0.05
 
 
 @pytest.mark.parametrize("network", ["click-s-small", "sam2.1-least"])
