@@ -329,6 +329,7 @@ class MainWindow(QMainWindow):
             lambda _setting: self.inference.set_choices(self.settings[MODEL], self.settings[DEVICE])
         )
         self.measuring.length_typed.connect(self.scaling.set_length)
+        session.document.level_changed.connect(self._show_level)
         self.pictures.noted.connect(self.messages.show_note)
         self.pictures.failed.connect(self.messages.show_error)
         self.scaling.noted.connect(self.messages.show_note)
