@@ -58,7 +58,7 @@ def alone(points):
     return out, run(out, steps=12, parts=2)
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
 def test_two_processes_give_the_losses_of_one_with_the_same_parts(points, alone, strategy):
     out = points / strategy
     rows = run(out, processes=2, steps=12, strategy=strategy)
