@@ -27,6 +27,16 @@ CAMERA = ".camera.json"
 WIDEST_VIEW = 8192
 
 
+def refuse_photograph(panorama: Panorama, path: Path) -> None:
+    """Refuse to write over the photograph itself.
+
+    Raises:
+        ExportError: The path is its.
+    """
+    if panorama.path is not None and is_same_file(path, panorama.path):
+        raise ExportError(f"Expected another file than the photograph to write, got itself; choose a name: {path}")
+
+
 def check_light(panorama: Panorama, path: Path) -> None:
     """Refuse a format for pictures of more than 8 bits to one of 8.
 
@@ -57,8 +67,7 @@ def write_turned(panorama: Panorama, turned_from_world: ArrayLike, path: Path, *
     if source is None:
         raise ValueError("a panorama without a file has no metadata to go on from")
     check_light(panorama, path)
-    if is_same_file(path, source):
-        raise ExportError(f"Expected another file than the photograph to write, got itself; choose a name: {path}")
+    refuse_photograph(panorama, path)
     gpano = read_header(source).gpano
     turned = turned_panorama(panorama, turned_from_world, width=width)
     part = turned.part
@@ -89,14 +98,21 @@ def write_view(panorama: Panorama, shown: NDArray[np.uint8], camera: Camera, pat
         panorama: Read from a file.
         shown: (H, W, 3) its pixels as they are shown.
         camera: In the photograph's frame.
-        path: Of the PNG.
+        path: Of the PNG; never the photograph itself.
 
     Raises:
-        ExportError: A file cannot be written.
+        ExportError: The photograph is gone, or a file cannot be written.
     """
     if path.suffix.lower() != ".png":
         raise ExportError(f"Expected a file name that ends in .png: {path}")
+    refuse_photograph(panorama, path)
     source = panorama.path
+    try:
+        sha256 = None if source is None else file_sha256(source)
+    except OSError as error:
+        raise ExportError(
+            f"Expected the photograph where it was, got an error ({error.strerror or error}); put it back: {source}"
+        ) from error
     facts = {
         "image": path.name,
         "frame": FRAME,
@@ -104,7 +120,7 @@ def write_view(panorama: Panorama, shown: NDArray[np.uint8], camera: Camera, pat
         "level_from_world": panorama.level_from_world.tolist(),
         "panorama": {
             "file": None if source is None else source.name,
-            "sha256": None if source is None else file_sha256(source),
+            "sha256": sha256,
             "width": panorama.width,
             "height": panorama.height,
         },

@@ -90,12 +90,20 @@ def pixel(panorama, direction):
     )
 
 
-def test_the_photograph_itself_is_never_written_over(photo_window, settle, tmp_path):
+@pytest.mark.parametrize(("action", "dialog"), [("save_panorama", "panorama_name"), ("save_view", "view_name")])
+def test_the_photograph_itself_is_never_written_over(photo_window, settle, tmp_path, action, dialog):
     before = (tmp_path / "hall.png").read_bytes()
-    photo_window.actions_by_name["save_panorama"].trigger()
-    told = name_file(photo_window, settle, "panorama_name", tmp_path / "hall.png")
+    photo_window.actions_by_name[action].trigger()
+    told = name_file(photo_window, settle, dialog, tmp_path / "hall.png")
     assert "another file than the photograph" in told
     assert (tmp_path / "hall.png").read_bytes() == before
+
+
+def test_a_view_of_a_photograph_that_is_gone_is_told_in_a_sentence(photo_window, settle, tmp_path):
+    (tmp_path / "hall.png").unlink()
+    photo_window.actions_by_name["save_view"].trigger()
+    assert "hall.png" in name_file(photo_window, settle, "view_name", tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_without_a_panorama_there_is_nothing_to_save(make_main_window):
