@@ -99,13 +99,14 @@ class KnownScale:
         """
         change = true / measured if measured > 0 else math.inf
         factor = change * self.factors.get(prediction.model, 1.0)
-        height = change * (prediction.camera_height or 1.0)
+        height = None if not prediction.camera_height else change * prediction.camera_height
         (least, most), (lowest, highest) = FACTORS, CAMERA_HEIGHTS
-        if not (least <= change <= most and least <= factor <= most and lowest <= height <= highest):
+        is_possible = least <= change <= most and least <= factor <= most
+        if not is_possible or (height is not None and not lowest <= height <= highest):
             raise ScaleRefused(
                 f"Expected a length near the {measured:.3g} m that were measured, got {true:g} m; check both points."
             )
-        if prediction.camera_height:
+        if height is not None:
             return replace(self, camera_height=height)
         return replace(self, factors=MappingProxyType({**self.factors, prediction.model: factor}))
 
