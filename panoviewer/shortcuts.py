@@ -44,9 +44,9 @@ class Shortcuts(QObject):
 
         A key that the user gave to an action is taken from the one that has it in the table.
         """
-        chosen = _read(self._settings[SHORTCUTS])
-        given = {key for keys in chosen.values() for key in keys}
         table = {spec.name: tuple(normal(key) for key in spec.keys) for spec in ACTIONS}
+        chosen = {name: keys for name, keys in _read(self._settings[SHORTCUTS]).items() if name in table}
+        given = {key for keys in chosen.values() for key in keys}
         return {
             name: chosen[name] if name in chosen else tuple(key for key in keys if key not in given)
             for name, keys in table.items()

@@ -132,6 +132,12 @@ def test_a_users_key_is_taken_from_the_action_that_has_it_in_the_table(settings)
     assert keys["open"] == ()
 
 
+@pytest.mark.parametrize("text", ['{"gone": ["Ctrl+O"]}', '{"gone": ["Ctrl+O"], "sample": ["F9"]}'])
+def test_an_action_that_is_no_more_keeps_no_key(settings, text):
+    settings[SHORTCUTS] = text
+    assert Shortcuts(settings).keys()["open"] == ("Ctrl+O",)
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"grid": 3}', '{"grid": [3]}', '{"nothing": ["F9"]}', "[" * 5000, '{"grid": [""]}']
 )
