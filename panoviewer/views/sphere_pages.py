@@ -104,6 +104,7 @@ class SpherePages:
             return False
         self._camera = camera
         self._wanted = self._pyramid.pages_in_view(camera, self._base_width, self._max_across**2)
+        table = self._table
         if self._wanted:
             self._make_room(camera)
         self._missing = [page for page in self._wanted if page not in self._places]
@@ -112,7 +113,7 @@ class SpherePages:
                 self._places.move_to_end(page)
         level = self._wanted[0].level if self._wanted else None
         changed, self._level = level != self._level, level
-        if changed:
+        if changed or self._table is not table:  # a new table says of no page yet that it is not there
             self._tell()
         return changed
 

@@ -1,6 +1,7 @@
 """The look-around view as pixels: with OpenGL, without it, and against core."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -180,6 +181,22 @@ def test_a_turn_of_the_camera_keeps_what_is_there(make_canvas, qtbot):
         assert difference(picture, erp_to_camera(rgb.astype(np.float32), camera)).mean() <= 1
     # There is room for sixteen; those that were not seen for longest have gone.
     assert len(canvas._textures["photo"].pages._places) <= 16
+
+
+def test_a_view_that_grows_shows_the_whole_picture_until_its_pages_are_there(make_canvas, qtbot):
+    canvas = make_canvas(512)
+    rgb = np.full((1024, 2048, 3), (200, 100, 50), np.uint8)
+    canvas.set_picture("photo", Pyramid.of(rgb))
+    small = NARROW[0]
+    before = drawn(canvas, qtbot, small)
+    pages = canvas._textures["photo"].pages
+    side = pages.side
+    fov_x = 2 * math.atan(4 * small.width / (2 * small.focal_px))
+    canvas.makeCurrent()
+    pages.look(replace(small, fov_x=fov_x, height=4 * small.height, width=4 * small.width))
+    assert pages.side > side
+    assert not pages.complete
+    np.testing.assert_array_equal(array_from_qimage(canvas.grabFramebuffer()), before)
 
 
 def test_an_overlay_is_as_sharp_as_the_photo(make_canvas, qtbot):
