@@ -46,7 +46,7 @@ class Quarantine:
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
         if file is not None and file.is_file():
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = file.read_bytes().decode(errors="surrogateescape").split("\n")
             entries = [
                 _Entry(int(line[0]), *line[1:]) for line in (text.split("\t") for text in lines) if _is_whole(line)
             ]
@@ -54,7 +54,7 @@ class Quarantine:
             self._entries = {entry.source: entry for entry in kept}
             if writes:
                 with atomic_file(file) as stream:
-                    stream.write("".join(entry.line() for entry in kept).encode())
+                    stream.write("".join(entry.line() for entry in kept).encode(errors="surrogateescape"))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -81,8 +81,8 @@ class Quarantine:
                 return
             self._entries[entry.source] = entry
             if writes and self._file is not None:
-                with self._file.open("a", encoding="utf-8") as stream:
-                    stream.write(entry.line())
+                with self._file.open("ab") as stream:
+                    stream.write(entry.line().encode(errors="surrogateescape"))
 
 
 def _is_whole(parts: list[str]) -> bool:

@@ -40,6 +40,14 @@ def test_a_file_that_cannot_be_read_is_listed_once_and_another_takes_its_place(t
     assert all("got a broken one" in line for line in lines)
 
 
+@pytest.mark.parametrize("name", ["h\udce4ll.npz", "two\u2028lines.npz"])
+def test_a_broken_file_of_any_name_is_left_out_the_next_time_too(tmp_path, name):
+    file = tmp_path / FILE_NAME
+    Quarantine(file).add_unreadable(name, f"Expected a world, got a broken one: {name}", 3)
+    Quarantine(file)
+    assert Quarantine(file).reason(name, 4) is not None
+
+
 def test_whether_a_file_was_found_broken_before_changes_nothing_that_follows():
     """Or a run that is resumed would draw otherwise than one that was not."""
 
