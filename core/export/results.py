@@ -17,6 +17,7 @@ from core.export import depth, export, normals
 from core.export.provenance import pose_facts
 from core.io.atomic import atomic_file, export_errors
 from core.io.digest import content_sha256, file_sha256
+from core.io.kept_scale import CAMERA_HEIGHT
 from core.io.placement import Assume
 from core.models import Size, find_model, weights_file
 from core.models.base import Task
@@ -216,7 +217,9 @@ def _report(panorama: Panorama, prediction: Prediction, options: ResultOptions) 
         "metric": prediction.is_metric,
         "frame": FRAME,
         "camera_height": _finite(prediction.camera_height),
-        "camera_height_from": "user" if options.camera_height is not None or options.scale else "model",
+        "camera_height_from": "user"
+        if options.camera_height is not None or CAMERA_HEIGHT in options.scale
+        else "model",
         "class_names": list(prediction.class_names),
         "crop": None if part is None else asdict(part),
         "pose": pose_facts(panorama.level_from_world, panorama.heading),

@@ -50,6 +50,12 @@ def test_a_kept_camera_height_scales_predict_and_cloud(picture, tmp_path, in_pro
     assert ranges.max() == pytest.approx(2 * np.nanmax(before), rel=1e-5)
 
 
+def test_what_is_known_of_another_model_is_not_said_of_this_one(picture, tmp_path, in_process):
+    write_scale(picture.parent, KnownScale(factors={"another": 2.0}))
+    assert in_process("predict", picture, "-o", tmp_path / "out") == 0
+    assert json.loads((tmp_path / "out" / "a.json").read_text())["camera_height_from"] == "model"
+
+
 def test_options_come_before_what_is_kept(picture, tmp_path, in_process):
     out = tmp_path / "out"
     assert in_process("predict", picture, "-o", out) == 0
