@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.export.results import ResultOptions, why_unfinished, write_results
 from core.io.images import read_panorama
+from core.io.kept_level import kept_level
+from core.io.kept_scale import read_scale, scale_settings
 from core.models import load_model
 from core.models.base import PanoramaModel
 from core.models.levelled import predict_panorama
@@ -35,13 +37,17 @@ class PredictWork:
     def predict(self, path: Path, model: PanoramaModel) -> bool:
         """Predict one panorama, unless that was done already with the same options and weights.
 
+        What somebody has set for it, level and scale, holds as it does for `panoviewer predict`.
+
         Raises:
             PanoError: It cannot be read, or the model cannot be run on it.
         """
         target = self.out / named_by_content(path)[0]
-        if why_unfinished(path, target, self.options) is None:
+        scale = read_scale(path)
+        wanted = replace(self.options, scale=scale_settings(scale), level=kept_level(path))
+        if why_unfinished(path, target, wanted) is None:
             return False
-        panorama = read_panorama(path)
-        prediction = predict_panorama(model, panorama, tasks=self.options.tasks, size=self.options.size)
-        write_results(panorama, prediction, target, self.options)
+        panorama = read_panorama(path).with_level(wanted.level)
+        prediction = predict_panorama(model, panorama, tasks=wanted.tasks, size=wanted.size)
+        write_results(panorama, scale.apply(prediction), target, wanted)
         return True

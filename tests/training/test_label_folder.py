@@ -15,11 +15,16 @@ import pytest
 from PIL import Image
 
 import training.__main__ as commands
+from core.edits import set_level
 from core.errors import PanoError
 from core.geometry.camera import rotation_from_angles
 from core.geometry.sphere import erp_rays
 from core.geometry.warp import turn_erp
+from core.io.images import read_panorama
+from core.io.kept_scale import write_scale
 from core.io.saved_prediction import read_prediction
+from core.io.scene_file import open_scene
+from core.known_scale import KnownScale
 from training.batch import REJECTED, Where
 from training.labelled import labelled_files, read_labelled
 from training.labels.job import PLAN, LabelWork, label_folder, read_subject
@@ -175,6 +180,38 @@ def test_a_photograph_that_leans_is_made_level(tmp_path):
     off = np.abs(subject.rgb.astype(float) - level)
     assert np.quantile(off, 0.99) < 6
     assert np.quantile(np.abs(leaning.astype(float) - level), 0.5) > 4
+
+
+def leaning_photo(worlds, folder):
+    """A photograph that somebody has levelled in the window; what it shows when it is level."""
+    folder.mkdir()
+    pixels = np.asarray(Image.fromarray(read_sample(worlds / "00000001.npz").rgb).resize((256, 128)))
+    Image.fromarray(pixels).save(folder / "room.png")
+    file = open_scene(read_panorama(folder / "room.png"))
+    file.save(set_level((0.12, -0.2))(file.scene))
+    file.close()
+    return turn_erp(pixels, rotation_from_angles(0, 0.12, -0.2))
+
+
+def test_a_photograph_that_somebody_has_levelled_is_labelled_level(worlds, tmp_path):
+    level = leaning_photo(worlds, tmp_path / "photos")
+    subject = read_subject(tmp_path / "photos" / "room.png", "0" * 64, max_width=4096)
+    np.testing.assert_array_equal(subject.rgb, level)
+
+
+def test_what_somebody_has_set_for_a_photograph_holds_for_many(worlds, tmp_path, run):
+    folder, out = tmp_path / "photos", tmp_path / "predictions"
+    leaning_photo(worlds, folder)
+    assert run("predict", folder, "-o", out)[0] == 0
+    (report,) = out.glob("room-*.json")
+    about = json.loads(report.read_text())
+    np.testing.assert_allclose(about["pose"]["level_from_world"], rotation_from_angles(0, 0.12, -0.2), atol=1e-12)
+    write_scale(folder, KnownScale(3.2))
+    code, told, _ = run("predict", folder, "-o", out)
+    assert (code, "1 panoramas predicted" in told) == (0, True)
+    about = json.loads(report.read_text())
+    assert (about["camera_height"], about["camera_height_from"]) == (pytest.approx(3.2), "user")
+    assert "1 kept" in run("predict", folder, "-o", out)[1]
 
 
 def test_photographs_are_predicted_once_into_sets_that_are_read_back(worlds, tmp_path, run):

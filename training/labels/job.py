@@ -12,6 +12,7 @@ from core.errors import PanoError
 from core.geometry.warp import turn_erp
 from core.io.atomic import atomic_file, make_folder
 from core.io.images import read_preview
+from core.io.kept_level import as_kept
 from core.progress import Progress, silent
 from training.batch import Do, Report, Where, named_by_content, run_batch
 from training.labelled import SCHEMA, read_labelled, write_labelled
@@ -104,7 +105,7 @@ def read_subject(path: Path, digest: str, *, max_width: int) -> Subject:
     if path.suffix.lower() == ".npz":
         world = read_labelled(path, patches=False)
         return Subject(path.stem, digest, world.rgb, world.valid, world)
-    photo = read_preview(path, max_width)
+    photo = as_kept(read_preview(path, max_width))
     rgb, valid = photo.rgb, photo.valid
     if not photo.is_level:
         rgb = turn_erp(rgb, photo.level_from_world)
