@@ -34,11 +34,11 @@ def read_manifest(folder: Path, *columns: str) -> list[dict[str, str]]:
     """
     path = folder / FILE_NAME
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
             table = csv.DictReader(stream, delimiter="\t")
             rows = [{name: cell or "" for name, cell in row.items() if name is not None} for row in table]
             found = set(table.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error):
+    except (OSError, csv.Error):
         rows, found = [], set()
     if "file" not in found or not found & set(columns):
         raise PanoError(

@@ -1,5 +1,7 @@
 """Photographs and videos are taken in; what is no good is listed with the reason, once."""
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -107,6 +109,28 @@ def test_what_is_good_is_taken_and_all_else_is_listed_with_the_reason(sources, t
     assert taken == {path.name for path in (tmp_path / "out").glob("*.jpg")}
     assert {row["file"] for row in read_scenes(tmp_path / "out")} == taken
     assert read_panorama(tmp_path / "out" / by_name["dark.jpg"][0].file).rgb.shape == (64, 128, 3)
+
+
+def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path):
+    sources = tmp_path / "in"
+    sources.mkdir()
+    (sources / "a_link.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (sources / "folder.jpg").mkdir()
+    Image.fromarray(colonnade()).save(sources / "room.png")
+    items = take_in([sources], tmp_path / "out", PLAN, model=Says())
+    assert [bool(item.file) for item in items] == [False, False, True]
+    assert "can be read" in items[0].reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+def test_names_that_are_no_text_are_kept(tmp_path):
+    sources = tmp_path / "in"
+    sources.mkdir()
+    Image.fromarray(colonnade()).save(sources / "h\udce4ll.png", "PNG")
+    first = take_in([sources], tmp_path / "out", PLAN, model=Says())
+    assert take_in([sources], tmp_path / "out", PLAN, model=Says()) == first
+    (row,) = read_scenes(tmp_path / "out")
+    assert (tmp_path / "out" / row["file"]).is_file()
 
 
 def test_a_second_run_does_nothing_again_and_takes_in_what_is_new(tmp_path):

@@ -130,7 +130,7 @@ def read_items(out: Path) -> list[Item]:
     if not path.is_file():
         return []
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t"))
         return [Item(row.pop("source"), int(row.pop("frame")), **row) for row in rows]
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
@@ -148,7 +148,7 @@ def _write(items: Sequence[Item], out: Path) -> None:
         table.writeheader()
         table.writerows(rows)
         with atomic_file(out / name) as stream:
-            stream.write(text.getvalue().encode())
+            stream.write(text.getvalue().encode(errors="surrogateescape"))
 
 
 def _files(inputs: Sequence[Path], out: Path) -> list[Path]:
@@ -164,8 +164,8 @@ def _files(inputs: Sequence[Path], out: Path) -> list[Path]:
 
 def _items(path: Path, out: Path, plan: IntakePlan, model: PanoS, known: set[tuple[str, int]]) -> Iterator[Item]:
     before: NDArray[np.uint8] | None = None
-    mark = f"{path.stem}-{_mark(path)}"
     try:
+        mark = f"{path.stem}-{_mark(path)}"
         for frame, rgb in _frames(path, plan):
             name = f"{mark}.jpg" if frame < 0 else f"{mark}-{frame:07d}.jpg"
             if (str(path), frame) not in known:
@@ -243,5 +243,10 @@ def _frames(path: Path, plan: IntakePlan) -> Iterator[tuple[int, NDArray[np.uint
 
 def _mark(path: Path) -> str:
     """Tells files of one name apart: of the size and the beginning."""
-    with path.open("rb") as stream:
-        return hashlib.sha256(f"{path.stat().st_size}".encode() + stream.read(_HASHED)).hexdigest()[:8]
+    try:
+        with path.open("rb") as stream:
+            return hashlib.sha256(f"{path.stat().st_size}".encode() + stream.read(_HASHED)).hexdigest()[:8]
+    except OSError as error:
+        raise PanoError(
+            f"Expected a file that can be read, got an error ({error.strerror or error}): {path}"
+        ) from error
