@@ -37,7 +37,7 @@ class WeightKeeping(QObject):
 
     Signals:
         missing_changed(object): The names of the models whose weights are not there.
-        fetched_changed(object): The names of the perspective networks that were fetched by them.
+        fetched_changed(object): The names of the models of panoramas that the user has brought or fetched.
         held_up(str): A model was not run, because a question has to be answered first.
     """
 
@@ -89,7 +89,9 @@ class WeightKeeping(QObject):
         def done(found: tuple[tuple[ModelFacts, ...], Path]) -> None:
             facts, folder = found
             self.missing_changed.emit({one.spec.name for one in facts if one.state == "missing"})
-            self.fetched_changed.emit([one.spec.name for one in facts if one.spec.folder is not None])
+            self.fetched_changed.emit(
+                [one.spec.name for one in facts if one.spec.folder is not None and one.spec.tasks]
+            )
             if self.dialog is not None:
                 self.dialog.set_facts(facts, folder)
 

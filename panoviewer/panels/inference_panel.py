@@ -113,17 +113,18 @@ class InferencePanel(QWidget):
             self._model.setItemData(index, spec.licence, Qt.ItemDataRole.ToolTipRole)
 
     def set_fetched(self, names: Sequence[str], model: str) -> None:
-        """Offer the perspective networks that were fetched by their names, too.
+        """Offer models that the user has brought or fetched by their names, too.
 
         Args:
-            names: Of the networks.
+            names: Of the models; those that were there when the panel was made are offered already.
             model: The stored choice.
         """
         with QSignalBlocker(self._model):
             while self._model.count() > len(self._specs):
                 self._model.removeItem(len(self._specs))
             for name in names:
-                self._model.addItem(name, name)
+                if self._model.findData(name) < 0:
+                    self._model.addItem(name, name)
             self._model.setCurrentIndex(max(0, self._model.findData(model)))
 
     def set_choices(self, model: str, device: str) -> None:

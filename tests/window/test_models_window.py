@@ -1,6 +1,8 @@
 """The Models window: what there is, adding, comparing and removing weights, and what is asked before the first use."""
 
+import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +88,23 @@ def test_weights_are_added_compared_and_removed(window, settle, published):
     assert not weights_file(find_model("dap")).exists()
     assert "missing" in row_of(dialog, "dap")
     assert "free again" in dialog.messages.text
+
+
+def test_models_of_ones_own_are_offered_once_and_networks_for_clicks_are_not(
+    make_main_window, settle, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    resources = Path(__file__).resolve().parents[2] / "resources"
+    for name, stem in (("my-rooms", "pano_s"), ("my-clicks", "click_s")):
+        (models_folder() / name).mkdir(parents=True)
+        for suffix in (".safetensors", ".json"):
+            shutil.copy(resources / f"{stem}{suffix}", models_folder() / name)
+    window = make_main_window()
+    opened(window, settle)
+    chooser = window.inference._model
+    offered = [chooser.itemData(index) for index in range(chooser.count())]
+    assert offered.count("my-rooms") == 1
+    assert "my-clicks" not in offered
 
 
 @pytest.fixture
