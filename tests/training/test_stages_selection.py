@@ -1,6 +1,7 @@
 """Labels are ranked by how true their depth looks, and the truest of each scene are chosen."""
 
 import csv
+import os
 import re
 from dataclasses import replace
 
@@ -89,6 +90,25 @@ def test_choosing_again_with_another_share_leaves_no_label_of_before(network, fo
     assert all(path.exists() for path in folders["labels"])
     with pytest.raises(PanoError, match="share"):
         select(ranked, tmp_path, top=0)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_label_that_was_made_anew_takes_the_place_of_the_one_before(tmp_path, box_room, monkeypatch, links):
+    link = os.link
+
+    def refuse(source, target, **places):
+        if not places:  # those are of files that had no name before
+            raise OSError("no links here")
+        link(source, target, **places)
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    label = tmp_path / "a.npz"
+    write_labelled(from_world(box_room(4, HEIGHT), "a"), label)
+    select([Ranked(label, "indoor", 0.0)], tmp_path, top=1.0)
+    write_labelled(from_world(box_room(5, HEIGHT), "a"), label)
+    (chosen,) = select([Ranked(label, "indoor", 0.0)], tmp_path, top=1.0)
+    assert chosen.read_bytes() == label.read_bytes()
 
 
 def test_a_run_that_stopped_goes_on_as_if_it_had_not(network, folders, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import io
 import os
 import shutil
@@ -124,7 +125,7 @@ def select(ranked: Sequence[Ranked], out: Path, *, top: float) -> list[Path]:
     table.writerow(_COLUMNS)
     table.writerows(rows)
     with atomic_file(out / TABLE) as stream:
-        stream.write(text.getvalue().encode())
+        stream.write(text.getvalue().encode(errors="surrogateescape"))
     write_picture(sheet(ranked), out / SHEET)
     return chosen
 
@@ -132,8 +133,11 @@ def select(ranked: Sequence[Ranked], out: Path, *, top: float) -> list[Path]:
 def _placed(path: Path, folder: Path) -> Path:
     """A label in the folder of the chosen ones: the same file under two names where the disk can, else a copy."""
     target = folder / path.name
-    if not target.exists():
-        with export_errors(target):
+    with export_errors(target):
+        # The label may have been made anew since, by another teacher.
+        if target.exists() and not filecmp.cmp(path, target):
+            target.unlink()
+        if not target.exists():
             try:
                 os.link(path, target)
             except OSError:
