@@ -95,6 +95,10 @@ def choose(
 
 def _device(config: TrainConfig) -> Choice:
     device = pick_device(config.device)
+    if device.startswith("mps"):
+        if config.device != "auto":
+            raise PanoError(f"Training runs on an NVIDIA GPU or the CPU, got --device {config.device}; choose cpu.")
+        device = "cpu"
     if config.device != "auto":
         return Choice("device", device, "as set")
     if device == "cpu":

@@ -17,7 +17,7 @@ from core.models.places import default_folder, read_places
 if TYPE_CHECKING:
     from core.segment.network import ClickNetwork
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 
 Backend = Literal["auto", "torch", "onnxruntime"]
 BACKENDS: tuple[Backend, ...] = ("auto", "torch", "onnxruntime")

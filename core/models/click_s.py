@@ -116,7 +116,7 @@ class ClickS:
 
     Args:
         weights: A safetensors file; the bundled one when left out.
-        device: "auto", "cpu", "cuda" or another torch device.
+        device: "auto", "cpu", "cuda", "mps" or another torch device.
         ranked: Whether the file beside the weights, where there is one, says which of several first masks is meant.
 
     Raises:

@@ -59,7 +59,7 @@ class Dap:
 
     Args:
         weights: A safetensors file as `core.models.store` writes it; the added one when left out.
-        device: "auto", "cpu", "cuda" or another torch device.
+        device: "auto", "cpu", "cuda", "mps" or another torch device.
         backend: One of `core.models.BACKENDS`.
 
     Raises:

@@ -18,16 +18,23 @@ def pick_device(choice: str) -> str:
     """The torch device for a choice; torch is imported only where it can matter.
 
     Args:
-        choice: "auto" takes a usable NVIDIA GPU or else the CPU; anything else is a torch device and taken as it is.
+        choice: "auto" takes a usable NVIDIA GPU, or else that of an Apple computer, or else the CPU; anything else is a
+            torch device and taken as it is.
 
     Raises:
-        ModelUnavailable: CUDA was asked for and cannot be used.
+        ModelUnavailable: CUDA or MPS was asked for and cannot be used.
     """
     if choice == "auto":
-        return "cuda" if _has_nvidia_driver() and _cuda_works() else "cpu"
+        if _has_nvidia_driver() and _cuda_works():
+            return "cuda"
+        return "mps" if _is_apple() and _mps_works() else "cpu"
     if choice.partition(":")[0] == "cuda" and not _cuda_works():
         raise ModelUnavailable(
             f"Device {choice} was asked for, but the installed PyTorch can use no NVIDIA GPU here; choose cpu or auto."
+        )
+    if choice.partition(":")[0] == "mps" and not _mps_works():
+        raise ModelUnavailable(
+            f"Device {choice} was asked for, but the installed PyTorch can use no Apple GPU here; choose cpu or auto."
         )
     return choice
 
@@ -72,6 +79,12 @@ def memory_of(device: str) -> Iterator[None]:
         ) from error
 
 
+def is_lacking(error: Exception) -> bool:
+    """Whether an error says that an Apple GPU cannot do what was asked of it: an operation or a kind of numbers."""
+    text = str(error)
+    return "MPS" in text and any(word in text for word in ("implemented", "support"))
+
+
 @cache
 def _has_nvidia_driver() -> bool:
     """True when the driver's library can be loaded; costs nothing beside the second that importing torch takes."""
@@ -80,6 +93,24 @@ def _has_nvidia_driver() -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_apple() -> bool:
+    """True where there can be an Apple GPU at all; like the driver's library it spares others the import of torch."""
+    return sys.platform == "darwin"
+
+
+@cache
+def _mps_works() -> bool:
+    """True when a tensor has been computed on an Apple GPU, in float32: it knows no float64."""
+    import torch
+
+    if not torch.backends.mps.is_available():
+        return False
+    try:
+        return float(torch.ones(2, device="mps", dtype=torch.float32).sum()) == 2.0
+    except RuntimeError:
+        return False
 
 
 @cache

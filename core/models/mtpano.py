@@ -55,7 +55,7 @@ class Mtpano:
 
     Args:
         weights: A safetensors file as `core.models.store` writes it; the added one when left out.
-        device: "auto", "cpu", "cuda" or another torch device.
+        device: "auto", "cpu", "cuda", "mps" or another torch device.
 
     Raises:
         ModelUnavailable: The weights are missing, broken or of another network, or the device cannot be used.

@@ -129,7 +129,7 @@ class PanoS:
     Args:
         weights: A safetensors file; the bundled one when left out. A graph of the same name ending in .onnx is used
             on the CPU, where ONNX Runtime is faster and spares the import of torch.
-        device: "auto", "cpu", "cuda" or another torch device.
+        device: "auto", "cpu", "cuda", "mps" or another torch device.
         backend: One of `core.models.BACKENDS`; "auto" takes the faster that is there.
 
     Raises:

@@ -51,7 +51,7 @@ class Perspective(Tiled):
 
     Args:
         weights: A safetensors file, or the list of several, in the folder of the network.
-        device: "auto", "cpu", "cuda" or another torch device.
+        device: "auto", "cpu", "cuda", "mps" or another torch device.
 
     Raises:
         ModelUnavailable: Something is missing or broken, or the device cannot be used.
@@ -66,7 +66,7 @@ class PerspectiveNetwork:
 
     Args:
         folder: What lies on the disk.
-        device: "auto", "cpu", "cuda" or another torch device.
+        device: "auto", "cpu", "cuda", "mps" or another torch device.
 
     Raises:
         ModelUnavailable: `transformers` is not installed or does not know the network, its weights are broken or of

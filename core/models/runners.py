@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.errors import DeviceFull, ModelUnavailable
 from core.io.memory import return_large_blocks
 from core.models import BACKENDS, Backend
-from core.models.devices import inference_on, memory_of, pick_device
+from core.models.devices import inference_on, is_lacking, memory_of, pick_device
 from core.models.graph_runner import Maps, OnnxRunner, graph_file
 from core.models.weights import load_strictly
 from core.progress import Progress, silent, stage
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound="nn.Module")
+Told = TypeVar("Told")
 _CPU = "cpu"
 
 
@@ -74,8 +75,8 @@ class TorchRunner(Generic[Network]):
     """Runs a torch module whose `forward` returns a tuple of tensors.
 
     When the device runs out of memory the runner takes the pictures in smaller batches, then in half precision where
-    that is allowed, and then the CPU. The next run begins at the top again: the memory may be free by then, and the
-    network's numbers are as they were.
+    that is allowed, and then the CPU; the CPU also does what an Apple GPU cannot. The next run begins at the top again:
+    the memory may be free by then, and the network's numbers are as they were.
 
     Attributes:
         network: The module in full precision, on its device or, after memory ran out there, on the CPU.
@@ -100,10 +101,22 @@ class TorchRunner(Generic[Network]):
         self._start(network, device=device, exact=exact, is_mapped=is_mapped)
 
     @classmethod
-    def of_network(cls, network: Network, *, exact: bool = False) -> TorchRunner[Network]:
-        """Runs a module that is there already, on the CPU and as it is."""
+    def of_network(
+        cls, network: Network, *, device: str = _CPU, exact: bool = False, is_mapped: bool = True
+    ) -> TorchRunner[Network]:
+        """Runs a module that has its numbers already.
+
+        Args:
+            network: On the CPU.
+            device: A torch device.
+            exact: As for `TorchRunner`.
+            is_mapped: Leave the order of the numbers as it is, or else put the channels last.
+
+        Raises:
+            ModelUnavailable: The device is not there.
+        """
         runner = cls.__new__(cls)
-        runner._start(network, device=_CPU, exact=exact, is_mapped=True)
+        runner._start(network, device=device, exact=exact, is_mapped=is_mapped)
         return runner
 
     def _start(self, network: Network, *, device: str, exact: bool, is_mapped: bool) -> None:
@@ -112,6 +125,7 @@ class TorchRunner(Generic[Network]):
         self.notes: tuple[str, ...] = ()
         self._home, self._place = device, ""
         self._progress: Progress = silent
+        self._is_lacking = False
         self._exact, self._is_mapped = exact, is_mapped
         try:
             with memory_of(device):
@@ -130,14 +144,37 @@ class TorchRunner(Generic[Network]):
         may_halve: bool = False,
     ) -> Maps:
         """See `Runner`; `ask` asks the network in another way than by `forward`."""
-        self.notes = ()
+
+        def outputs(network: Network, part: slice) -> Maps:
+            share = stage(self._progress, part.start / len(batch), part.stop / len(batch))
+            return self._outputs(network, batch[part], ask, share)
+
+        done = self.each(len(batch), outputs, may_halve=may_halve)
+        return tuple(np.concatenate(maps) if len(maps) > 1 else maps[0] for maps in zip(*done, strict=True))
+
+    def each(self, count: int, work: Callable[[Network, slice], Told], *, may_halve: bool = False) -> list[Told]:
+        """What the network says of several things, in as few parts as the memory has room for.
+
+        Args:
+            count: How many there are, at least one.
+            work: Asks the network about a part of them and brings what it says to the CPU. The network may be on
+                another device and of another precision each time, which its parameters tell. It runs without gradients.
+            may_halve: As for `run`.
+
+        Returns:
+            What `work` said of each part, in order.
+
+        Raises:
+            DeviceFull: Not even one fits, nowhere.
+        """
+        self.notes, self._is_lacking = (), False
         for rung in self._rungs(may_halve=may_halve):
-            size = len(batch)
-            while size:
-                maps = self._try(rung, batch, size, ask)
-                if maps is not None:
-                    self.notes = self._told(rung, is_split=size < len(batch))
-                    return maps
+            size = count
+            while size and not (self._is_lacking and rung.device != _CPU):
+                said = self._try(rung, work, [slice(at, min(at + size, count)) for at in range(0, count, size)])
+                if said is not None:
+                    self.notes = self._told(rung, is_split=size < count)
+                    return said
                 size //= 2
         raise DeviceFull(
             f"Device {self._home} has too little free memory for this model; close other programs or choose cpu."
@@ -158,31 +195,25 @@ class TorchRunner(Generic[Network]):
             return [home]
         return [home, *([Rung(self._home, is_half=True)] if may_halve else []), Rung(_CPU)]
 
-    def _try(
-        self,
-        rung: Rung,
-        batch: NDArray[np.float32],
-        size: int,
-        ask: Callable[[Network, Tensor], tuple[Tensor, ...]] | None,
-    ) -> Maps | None:
-        """The outputs for batches of a size; None when the memory did not suffice.
+    def _try(self, rung: Rung, work: Callable[[Network, slice], Told], parts: Sequence[slice]) -> list[Told] | None:
+        """What `work` says of parts; None when the memory did not suffice or the device cannot do it.
 
         The error is not kept: what it refers to could not be freed.
         """
         try:
             with memory_of(rung.device):
                 network = self._placed(rung)
-                begins = range(0, len(batch), size)
-                done = []
-                for number, begin in enumerate(begins):
-                    part = self._progress
-                    if len(begins) > 1:
-                        part = stage(part, number / len(begins), (number + 1) / len(begins))
-                    done.append(self._outputs(network, rung, batch[begin : begin + size], ask, part))
+                self.device = str(next(network.parameters()).device)
+                with inference_on(rung.device), exactly() if self._exact else nullcontext():
+                    return [work(network, part) for part in parts]
         except DeviceFull as error:
             _log.info("%s: %s", rung, error)
-            return None
-        return tuple(np.concatenate(maps) if len(maps) > 1 else maps[0] for maps in zip(*done, strict=True))
+        except (RuntimeError, TypeError) as error:
+            if rung.device == _CPU or not is_lacking(error):
+                raise
+            _log.info("%s: %s", rung, error)
+            self._is_lacking = True
+        return None
 
     def _placed(self, rung: Rung) -> Network:
         """The network as a rung wants it; the one in full precision stays what it is."""
@@ -202,7 +233,6 @@ class TorchRunner(Generic[Network]):
     def _outputs(
         self,
         network: Network,
-        rung: Rung,
         part: NDArray[np.float32],
         ask: Callable[[Network, Tensor], tuple[Tensor, ...]] | None,
         progress: Progress,
@@ -210,7 +240,7 @@ class TorchRunner(Generic[Network]):
         import torch
 
         steps: Sequence[nn.Module] = [] if self._progress is silent else getattr(network, "steps", list)()
-        with inference_on(rung.device), exactly() if self._exact else nullcontext(), watched(steps, progress):
+        with watched(steps, progress):
             parameter = next(network.parameters())
             pictures = torch.from_numpy(part).to(parameter.device, parameter.dtype)
             outputs: tuple[Tensor, ...] = network(pictures) if ask is None else ask(network, pictures)
@@ -218,6 +248,8 @@ class TorchRunner(Generic[Network]):
             return tuple(output.cpu().float().numpy() for output in outputs)
 
     def _told(self, rung: Rung, *, is_split: bool) -> tuple[str, ...]:
+        if self._is_lacking:
+            return (f"{self._home} cannot do all that the model needs, so that it ran on the {rung.device}.",)
         if rung.device != self._home:
             return (f"{self._home} had too little free memory, so that the model ran on the {rung.device}.",)
         if rung.is_half:
@@ -300,7 +332,7 @@ def pick_runner(
     Args:
         build: Makes the network with arbitrary weights.
         weights: The safetensors file with its numbers; its graph lies beside it.
-        device: "auto", "cpu", "cuda" or another torch device.
+        device: "auto", "cpu", "cuda", "mps" or another torch device.
         backend: "auto" takes the faster one, if it can be used.
         exact: As for `TorchRunner`.
         faster: Which it is on a CPU.

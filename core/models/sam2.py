@@ -73,7 +73,7 @@ class Sam2:
         weights: A safetensors file as `core.models.store` writes it; the added one when left out.
         name: In the catalogue of click networks.
         size: "tiny", "small", "base_plus" or "large".
-        device: "auto", "cpu", "cuda" or another torch device.
+        device: "auto", "cpu", "cuda", "mps" or another torch device.
         view_size: Pixels along each side of the views it reads; on smaller ones than those of its training it is less
             exact and faster. Those of its training when left out.
 

@@ -47,7 +47,7 @@ def _network_rows(network: Network, plan: Plan, tell: Callable[[str], None], dev
         for threads in THREADS:
             tell(f"{network.name}, {threads} threads")
             yield from _rows(network, replace(task, do="run"), threads, prepared)
-        if device != "cpu":
+        if device.startswith("cuda"):
             tell(f"{network.name} on the GPU")
             yield from _gpu_rows(network, replace(task, do="run", device=device), prepared)
 

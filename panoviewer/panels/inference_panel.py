@@ -22,7 +22,12 @@ from core.models import DEVICES, listed_models
 from core.prediction import CAMERA_HEIGHTS, Prediction
 from panoviewer.jobs import Job
 
-DEVICE_TITLES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card (CUDA)"}
+DEVICE_TITLES = {
+    "auto": "Automatic",
+    "cpu": "Processor (CPU)",
+    "cuda": "Graphics card (CUDA)",
+    "mps": "Apple graphics (MPS)",
+}
 
 
 class InferencePanel(QWidget):

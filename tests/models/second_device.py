@@ -88,3 +88,26 @@ class SecondDevice(TorchDispatchMode):
         # A view of an ordinary tensor stays an ordinary one, also in inference mode.
         with torch.inference_mode(False):
             return tree_map(lambda x: TensorThere(x) if isinstance(x, torch.Tensor) else x, result)
+
+
+class AppleDevice(SecondDevice):
+    """A second device with the gaps of Apple's: it has no float64, and lacks the operations that are named.
+
+    Source of the sentences: what torch raises on such a GPU.
+    """
+
+    def __init__(self, *lacking):
+        super().__init__()
+        self.lacking = lacking
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        there = [leaf for leaf in tree_leaves(result) if isinstance(leaf, TensorThere)]
+        if any(leaf.dtype in (torch.float64, torch.complex128) for leaf in there):
+            raise TypeError(
+                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64. "
+                "Please use float32 instead."
+            )
+        if there and func.overloadpacket in self.lacking:
+            raise NotImplementedError(f"The operator '{func}' is not currently implemented for the MPS device.")
+        return result

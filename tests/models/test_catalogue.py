@@ -47,7 +47,7 @@ def test_a_model_is_loaded_by_name_with_the_device_that_was_asked_for(monkeypatc
 def test_unknown_names_and_devices_are_sentences_that_name_the_known_ones():
     with pytest.raises(ModelUnavailable, match=r"pano-s.*got nothing-like-it"):
         load_model("nothing-like-it")
-    with pytest.raises(ModelUnavailable, match="auto, cpu, cuda, got tpu"):
+    with pytest.raises(ModelUnavailable, match="auto, cpu, cuda, mps, got tpu"):
         load_model("pano-s", device="tpu")
 
 

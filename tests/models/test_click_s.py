@@ -207,7 +207,7 @@ def test_the_catalogue_knows_the_bundled_click_network():
 def test_a_click_network_is_loaded_by_name(monkeypatch, weights):
     monkeypatch.setattr(core.models.click_s, "weights_file", lambda _spec: weights)
     assert load_segmenter("click-s", device="cpu").view_size == SMALL.view_size
-    with pytest.raises(ModelUnavailable, match="auto, cpu, cuda, got tpu"):
+    with pytest.raises(ModelUnavailable, match="auto, cpu, cuda, mps, got tpu"):
         load_segmenter("click-s", device="tpu")
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from second_device import SecondDevice, TensorThere
+from second_device import AppleDevice, SecondDevice, TensorThere
 
 from core.errors import ModelUnavailable
 from core.models import devices
@@ -87,9 +87,43 @@ def test_too_little_memory_is_told_in_one_sentence(small_weights, painted_photo,
         model.predict(painted_photo(64, 128))
 
 
+def test_the_stand_in_for_an_apple_gpu_has_no_doubles_and_lacks_what_is_named():
+    with AppleDevice(torch.ops.aten.relu):
+        ones = torch.ones(3).to("meta")
+        np.testing.assert_array_equal((ones + 1).cpu().numpy(), [2, 2, 2])
+        with pytest.raises(TypeError, match="float64"):
+            ones.double()
+        with pytest.raises(NotImplementedError, match="relu"):
+            ones.relu()
+
+
+def test_an_apple_gpu_is_asked_for_nothing_that_it_lacks(small_weights, painted_photo):
+    rgb = painted_photo(64, 128)
+    here = PanoS(small_weights, device="cpu", backend="torch").predict(rgb)
+    with AppleDevice():
+        there = PanoS(small_weights, device="meta").predict(rgb)
+    assert (there.device, there.notes) == ("meta", ())
+    np.testing.assert_allclose(there.depth, here.depth, rtol=1e-5)
+
+
+def test_an_operation_that_an_apple_gpu_lacks_is_done_on_the_cpu_and_told(small_weights, painted_photo):
+    rgb = painted_photo(64, 128)
+    here = PanoS(small_weights, device="cpu", backend="torch").predict(rgb)
+    with AppleDevice(torch.ops.aten.conv2d, torch.ops.aten.convolution) as device:
+        model = PanoS(small_weights, device="meta")
+        there = model.predict(rgb)
+        assert there.device == model.device == "cpu"
+        assert there.notes == ("meta cannot do all that the model needs, so that it ran on the cpu.",)
+        device.lacking = ()
+        assert model.predict(rgb).device == "meta"
+    np.testing.assert_allclose(there.depth, here.depth, rtol=1e-5)
+
+
 def test_auto_takes_the_cpu_without_importing_torch_where_there_is_no_driver(monkeypatch):
     monkeypatch.setattr(devices, "_has_nvidia_driver", lambda: False)
-    monkeypatch.setattr(devices, "_cuda_works", lambda: pytest.fail("torch was asked"))
+    monkeypatch.setattr(devices, "_is_apple", lambda: False)
+    for name in ("_cuda_works", "_mps_works"):
+        monkeypatch.setattr(devices, name, lambda: pytest.fail("torch was asked"))
     assert pick_device("auto") == "cpu"
 
 
@@ -97,7 +131,41 @@ def test_auto_takes_the_cpu_without_importing_torch_where_there_is_no_driver(mon
 def test_auto_takes_a_gpu_only_if_it_computes(monkeypatch, works, expected):
     monkeypatch.setattr(devices, "_has_nvidia_driver", lambda: True)
     monkeypatch.setattr(devices, "_cuda_works", lambda: works)
+    monkeypatch.setattr(devices, "_is_apple", lambda: False)
     assert pick_device("auto") == expected
+
+
+@pytest.mark.parametrize(
+    ("nvidia", "apple", "computes", "expected"),
+    [(True, True, True, "cuda"), (False, True, True, "mps"), (False, True, False, "cpu"), (False, False, True, "cpu")],
+)
+def test_auto_takes_cuda_before_mps_before_the_cpu(monkeypatch, nvidia, apple, computes, expected):
+    monkeypatch.setattr(devices, "_has_nvidia_driver", lambda: nvidia)
+    monkeypatch.setattr(devices, "_cuda_works", lambda: nvidia)
+    monkeypatch.setattr(devices, "_is_apple", lambda: apple)
+    monkeypatch.setattr(devices, "_mps_works", lambda: computes)
+    assert pick_device("auto") == expected
+
+
+def test_an_apple_gpu_that_is_not_there_is_told_in_one_sentence(monkeypatch):
+    devices._mps_works.cache_clear()
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for choice in ("mps", "mps:0"):
+        with pytest.raises(ModelUnavailable, match=f"^Device {choice} was asked for.*Apple GPU.*choose cpu or auto"):
+            pick_device(choice)
+    devices._mps_works.cache_clear()
+
+
+def test_an_apple_gpu_that_cannot_compute_is_not_taken(monkeypatch):
+    devices._mps_works.cache_clear()
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+
+    def ones(*_, **__):
+        raise RuntimeError("PyTorch is not linked with support for mps devices")
+
+    monkeypatch.setattr(torch, "ones", ones)
+    assert not devices._mps_works()
+    devices._mps_works.cache_clear()
 
 
 def test_a_gpu_that_is_not_there_is_told_in_one_sentence(monkeypatch):
