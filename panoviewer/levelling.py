@@ -162,7 +162,8 @@ class Levelling(QObject):
         tilt = float(angle_between(panorama.level_from_world[1], (0.0, 1.0, 0.0)))
         parts = [sentence] if sentence else []
         if tilt > 0 or panorama.level is not None:
-            angles = f"tilt {_degrees(tilt)}: pitch {_degrees(pitch, sign=True)}, roll {_degrees(roll, sign=True)}"
+            # The roll is signed as GPano's, so that `convert --level PITCH,ROLL` takes what is read here.
+            angles = f"tilt {_degrees(tilt)}: pitch {_degrees(pitch, sign=True)}, roll {_degrees(-roll, sign=True)}"
             parts.append(f"{angles} ({'set by hand' if panorama.level is not None else 'as the photograph says'})")
         lines = self.tool.lines
         if not sentence:

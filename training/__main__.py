@@ -208,8 +208,8 @@ def evaluate(
             STEM.semantic.png; for clicks STEM.instances.json with what it names, frames with instance masks, or worlds.
             Of the worlds that a run given as --model was trained on, only those are judged by that it held out; for
             exported weights, give worlds that they never saw.
-        model: A name of the catalogue, a folder of a run, a checkpoint, or a file of weights; for clicks a file or
-            folder of exported weights. The bundled one when left out.
+        model: A name of the catalogue, a folder of a run, a checkpoint, or a folder or file of exported weights; for
+            clicks the last alone. The bundled one when left out.
         protocol: How it is judged: weighted by solid angle with true errors in metres, seam and poles apart
             (corrected), or as the papers do, with their quirks: dap for depth, mtpano for depth, normals and classes,
             sap for clicks.

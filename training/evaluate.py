@@ -18,13 +18,14 @@ from core.geometry.sphere import erp_angles, erp_rays
 from core.models import load_model
 from core.models.base import PanoramaModel
 from core.models.levelled import predict_panorama
+from core.models.own import CARD_SUFFIX, WEIGHTS_SUFFIX
 from core.models.pano_s import NAME, PanoS
 from core.panorama import Panorama
 from core.prediction import Prediction
-from training.checkpoint import load_checkpoint
+from training.checkpoint import FILE_NAME, load_checkpoint, recipe_of
 from training.dataset import held_out_worlds
 from training.datasets import find_layout
-from training.export_model import STEM, export_model
+from training.export_model import STEM, export_model, export_run
 from training.judges import needed
 from training.protocols import ProtocolName, judge_of
 from training.truths import PICTURE_CLASSES, JudgedTask, read_truths
@@ -95,7 +96,8 @@ def evaluate(
     Args:
         task: 'depth', 'normals' or 'classes'.
         folder: As for `read_truths`.
-        model: A name of the catalogue, a safetensors file, or a checkpoint or folder of a training run.
+        model: A name of the catalogue, a folder or file of exported weights, or a checkpoint or folder of a training
+            run of any recipe.
         run: Where the weights come from, when the model is a file of weights.
         protocol: How it is judged: corrected, or as a paper does.
         layout: How the folder lies; found out when left out.
@@ -123,27 +125,38 @@ def evaluate(
 
 
 def open_model(model: str | Path) -> PanoramaModel:
-    """A model by its name, or by a file of weights, a checkpoint or the folder of a run."""
+    """A model by its name, or by the folder or file of exported weights, a checkpoint or the folder of a run."""
     path = Path(model)
     if _is_name(model):
         return load_model(str(model))
-    if path.suffix == ".safetensors":
-        return PanoS(path)
+    if not _is_run(path):
+        has_card = path.is_dir() or path.with_suffix(CARD_SUFFIX).is_file()
+        return load_model(str(path.absolute())) if has_card else PanoS(path)
     with tempfile.TemporaryDirectory() as folder:
-        export_model(path, Path(folder))
-        return PanoS(Path(folder) / f"{STEM}.safetensors")
+        if recipe_of(path) == NAME:
+            export_model(path, Path(folder))
+            return PanoS(Path(folder) / f"{STEM}.safetensors")
+        export_run(path, Path(folder))
+        return load_model(folder)
 
 
 def _is_name(model: str | Path) -> bool:
     return isinstance(model, str) and not Path(model).exists()
 
 
+def _is_run(path: Path) -> bool:
+    """Whether a place is that of a run or a checkpoint, and not of exported weights."""
+    if path.is_dir():
+        return (path / FILE_NAME).exists() or not any(path.glob(f"*{WEIGHTS_SUFFIX}"))
+    return path.suffix != WEIGHTS_SUFFIX
+
+
 def _held_out(run: str | Path, folder: Path) -> list[Path] | None:
     """The worlds of a folder that a run was trained on, as far as it held them out; None for other folders."""
     path = Path(run)
-    if _is_name(run) or path.suffix == ".safetensors":
+    if _is_name(run) or not _is_run(path):
         return None
-    return held_out_worlds(folder, load_checkpoint(path, NAME)["config"])
+    return held_out_worlds(folder, load_checkpoint(path, recipe_of(path))["config"])
 
 
 def round_room(height: int) -> Prediction:

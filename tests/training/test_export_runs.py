@@ -12,6 +12,7 @@ from safetensors import safe_open
 from panoviewer.cli import main
 from training.checkpoint import load_checkpoint
 from training.clicks.views import write_views
+from training.evaluate import evaluate
 from training.export_model import export_run
 from training.recipes import RECIPES
 from training.trainer import train
@@ -84,6 +85,17 @@ def test_a_trained_model_is_listed_and_predicts_from_the_command_line(name, trai
     assert main(["models", "remove", "my-model"]) == 0
     assert main(["models", "list"]) == 0
     assert "my-model" not in capsys.readouterr().out.split("free again")[-1]
+
+
+def test_a_trained_model_is_judged_from_its_run_its_folder_and_its_weights(trained, box_worlds, tmp_path):
+    run = trained("dap")
+    weights = export_run(run, tmp_path / "my-model")[0]
+    of_run = evaluate("depth", box_worlds, model=run)
+    assert len(of_run.rows) == 1  # what it held out
+    for model in (weights.parent, str(weights)):
+        of_weights = evaluate("depth", box_worlds, model=model)
+        assert len(of_weights.rows) == 12
+        assert of_weights.rows[0].scores == pytest.approx(of_run.rows[0].scores, nan_ok=True)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The level tool: two clicks on the horizon or above each other, in the project and in every view."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from window_samples import press, write_panorama
 from core.geometry.camera import rotation_from_angles
 from core.geometry.levelling import Kind
 from core.geometry.sphere import angle_between, lonlat_to_directions
+from core.io.gpano import GPano
 from core.io.kept_level import as_kept, kept_level
 from core.io.scene_file import annotation_path, read_annotation
 
@@ -95,6 +97,19 @@ def test_two_verticals_fix_all_of_the_tilt_and_one_only_a_part(level_window, set
         click_around(level_window, seen(-10, lat))
     settle(level_window)
     assert off(level_window) < 0.7
+
+
+def test_the_strip_tells_the_pose_as_convert_takes_it(level_window, settle):
+    for lon, lat in ((80, -30), (80, 30), (-10, -30), (-10, 30)):
+        click_around(level_window, seen(lon, lat))
+    settle(level_window)
+    said = re.search(r"pitch ([-+.\d]+)°, roll ([-+.\d]+)°", level_window.levelling.strip.text)
+    pitch, roll = map(float, said.groups())
+    assert (pitch, roll) == pytest.approx((6, 9), abs=1)
+    level = level_window.session.document.panorama.level
+    assert GPano(pose_pitch=math.radians(pitch), pose_roll=math.radians(roll)).level_from_world == pytest.approx(
+        rotation_from_angles(0.0, *level), abs=1e-3
+    )
 
 
 def test_undo_goes_back_and_redo_levels_again(level_window, settle):
