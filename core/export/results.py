@@ -29,6 +29,8 @@ FORMATS = ("npy", "exr", "png", "tiff")
 """What depth is written as; normals as all of these but TIFF."""
 UNKNOWN = {"npy": "NaN", "exr": 0, "png": 0, "tiff": "NaN"}
 """What stands for a depth that is unknown or far."""
+_OWN_KEYS = frozenset({"weights_sha256", "native_size", "class_names", "outputs"})
+"""By any of these a report is known, also one of another version."""
 NOTHING_THERE = "there is nothing yet"
 FRAME = "world: x right, y down, z forward, in the photograph's frame"
 
@@ -176,15 +178,19 @@ def refuse_foreign_report(path: Path) -> None:
     Raises:
         ExportError: There is such a file.
     """
-    if not path.is_file():
-        return
+    try:
+        if not path.is_file():
+            return
+    except (OSError, ValueError):
+        return  # a name that no file can have is told of by whoever wants to read or write it
     with export_errors(path):
         data = path.read_bytes()
     try:
-        report = json.loads(data)
+        found = json.loads(data)
     except (ValueError, RecursionError):
-        report = None
-    if not isinstance(report, dict) or not {"schema", "model", "frame"} <= report.keys():
+        return  # nobody can read it: more likely a report that was damaged than anything else
+    # A report of another version, or one that somebody changed, is still one.
+    if found and not (isinstance(found, dict) and not _OWN_KEYS.isdisjoint(found)):
         raise ExportError(
             f"Expected the report of an earlier run or no file, got another program's; choose another folder: {path}"
         )

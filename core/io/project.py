@@ -166,7 +166,7 @@ def read_outline(path: Path) -> Outline | None:
     """
     try:
         status = path.lstat()
-    except OSError:
+    except (OSError, ValueError):  # also a name that no file can have
         return None
     return _read_outline(path, status.st_size, status.st_mtime_ns)
 

@@ -135,6 +135,8 @@ def run_graph(session: Any, given: dict[str, NDArray[Any]], progress: Progress =
     thread = threading.Thread(target=run, name="graph")
     thread.start()
     try:
+        # Asked at least once, however fast the graph is.
+        progress(0, 1)
         thread.join(_POLL_S)
         while thread.is_alive():
             progress(0, 1)

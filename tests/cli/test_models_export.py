@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from commands import is_one_sentence, photo
+from safetensors.numpy import save_file
 
 from core.models import find_model, weights_file
 from panoviewer import cli
@@ -60,7 +61,7 @@ def test_a_backend_that_cannot_run_the_model_is_told_in_one_sentence(capsys, tmp
     assert "runs on torch" in told
     weights = weights_file(find_model("dap"))
     weights.parent.mkdir(parents=True)
-    weights.write_bytes(b"some")
+    save_file({"some": np.zeros(1, np.float32)}, weights)
     assert run(*asked, "--model", "dap") == 2
     told = capsys.readouterr().err
     assert is_one_sentence(told)

@@ -82,7 +82,7 @@ def test_the_report_says_what_was_done(tmp_path, in_process):
     assert nadirwards > 1.6, "twice as high as the model thought"
 
 
-@pytest.mark.parametrize("content", [b'{"shapes": [], "imagePath": "room.jpg"}', b"not JSON at all", b"[1, 2]"])
+@pytest.mark.parametrize("content", [b'{"shapes": [], "imagePath": "room.jpg"}', b"[1, 2]"])
 def test_what_another_program_keeps_under_the_reports_name_is_left_alone(tmp_path, in_process, capsys, content):
     photo(tmp_path / "room.jpg")
     foreign = tmp_path / "room.json"

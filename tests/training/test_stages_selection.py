@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from box_rooms import box_room_sample
 from PIL import Image
 
 from core.errors import PanoError
@@ -31,8 +32,6 @@ def blurred(depth, seed):
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """Exact rooms, a labeller's blurred ones, and photographs' labels of which every third is blurred."""
-    from conftest import box_room_sample
-
     root = tmp_path_factory.mktemp("quality")
     for seed in range(24):
         exact = from_world(box_room_sample(seed, HEIGHT), f"{seed:08d}")
