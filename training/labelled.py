@@ -7,7 +7,6 @@ recipe does not care which it is given.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from core.errors import PanoError
 from core.geometry.camera import Camera
 from core.geometry.merge import merge_surfaces
 from core.io.atomic import atomic_file
+from training.archives import BROKEN
 from training.worlds.classes import CLASS_NAMES, UNLABELLED
 from training.worlds.sample import WorldSample, read_sample
 from training.worlds.shards import in_shard, world_files
@@ -221,7 +221,7 @@ def read_labelled(path: Path, *, patches: bool = True) -> Labelled:
                 return _unpacked(data)
         if "seed" in names:
             return from_world(read_sample(path), path.stem)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise _refused(path, f"something broken ({' '.join(str(error).split())[:120]})") from error
     raise _refused(path, "another file")
 

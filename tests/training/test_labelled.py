@@ -12,9 +12,10 @@ from core.errors import PanoError
 from core.geometry.camera import Camera
 from core.geometry.sphere import angle_between, erp_rays
 from training.auxiliary import edge_distance, image_gradient, point_map
-from training.labelled import Labelled, Patches, labelled_files, read_labelled, write_labelled
+from training.labelled import Labelled, Patches, from_world, labelled_files, read_labelled, write_labelled
 from training.worlds.classes import CLASS_NAMES
-from training.worlds.sample import write_sample
+from training.worlds.sample import read_fields, read_sample, write_sample
+from training.worlds.shards import write_shard
 
 SIZE = 32, 64
 
@@ -118,6 +119,38 @@ def test_patches_come_back_and_lie_where_their_view_looked(tmp_path):
 class Trap:
     def __reduce__(self):
         return (print, ("run",))
+
+
+@pytest.mark.parametrize("kind", ["world", "labelled", "shard"])
+def test_whatever_is_broken_in_a_file_is_a_sentence(tmp_path, box_room, kind):
+    """Or a single file of a million would end a training, instead of being left out of it."""
+    whole, broken = tmp_path / "00000001.npz", tmp_path / "broken.npz"
+    sample = box_room(1, 32)
+    read = read_sample
+    if kind == "labelled":
+        write_labelled(from_world(sample, "a"), whole)
+        read = read_labelled
+    else:
+        write_sample(sample, whole)
+    if kind == "shard":
+        fields = read_fields(whole)
+        whole, broken = tmp_path / "a.tar", tmp_path / "broken.tar"
+        write_shard([("00000001", fields)], whole)
+    rng = np.random.default_rng(0)
+    failures = []
+    for number in range(400):
+        data = bytearray(whole.read_bytes())
+        # Headers are at the ends of the file and between its parts; most bytes are pixels.
+        places = [*rng.integers(len(data), size=3), *rng.integers(400, size=2), *-rng.integers(1, 800, size=2)]
+        for place in rng.choice(places, 3):
+            data[place] = rng.integers(256)
+        broken.write_bytes(data[: rng.integers(len(data))] if number % 8 == 0 else data)
+        try:
+            read(broken / "00000001.npz" if kind == "shard" else broken)
+        except PanoError as error:
+            failures.append(str(error))
+    assert len(failures) > 50
+    assert all(str(broken) in failure for failure in failures)
 
 
 def test_a_broken_or_foreign_file_is_refused_and_no_code_in_it_is_run(tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from core.errors import PanoError
 from core.geometry.camera import pixel_solid_angles
 from core.io.atomic import atomic_file
+from training.archives import BROKEN
 
 _QUALITY = 95
 
@@ -162,7 +162,7 @@ def _read_packed(path: Path) -> list[_Packed]:
             _Packed(pictures[i], leaves[i], spans[i], levels[i], weights[i], whole[i], float(fov), str(source))
             for i, (fov, source) in enumerate(zip(data["fov"], data["source"], strict=True))
         ]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise PanoError(
             f"Expected a file of views with regions, got one that cannot be read; remove it and make it again: {path}"
         ) from error

@@ -11,7 +11,6 @@ al., MODE, ECCV 2022.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from core.errors import PanoError
 from core.geometry.sphere import erp_rays
 from core.geometry.warp import sample_erp
 from core.io.images import read_picture
+from training.archives import BROKEN
 from training.datasets.labels import depth_of_label, fitting, read_label
 from training.datasets.layout import Entry, Label, Layout, found
 from training.truths import Truth
@@ -78,7 +78,7 @@ def _depth(path: Path, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
             metres = np.asarray(stored["arr_0"], np.float32)
     except FileNotFoundError as error:
         raise PanoError(f"Expected a label beside the panorama, got none; fetch it again: {path}") from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise PanoError(
             f"Expected ranges as arr_0 of an NPZ, got a file that cannot be read ({error}): {path}"
         ) from error

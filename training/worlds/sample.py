@@ -9,8 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import PanoError
 from core.io.atomic import atomic_file
+from training.archives import BROKEN
 from training.worlds.shards import in_shard, read_member
+
+_TOLD = 120
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +64,18 @@ def pack_sample(sample: WorldSample) -> dict[str, NDArray[Any]]:
 
 
 def read_fields(path: Path) -> dict[str, NDArray[Any]]:
-    """The fields of a sample as they are stored, from a file or a shard."""
+    """The fields of a sample as they are stored, from a file or a shard.
+
+    Raises:
+        PanoError: It is missing or broken.
+    """
     if in_shard(path):
         return read_member(path)
-    with np.load(path, allow_pickle=False) as packed:
-        return {name: packed[name] for name in packed.files}
+    try:
+        with np.load(path, allow_pickle=False) as packed:
+            return {name: packed[name] for name in packed.files}
+    except BROKEN as error:
+        raise _broken(path, error) from error
 
 
 def read_instances(path: Path) -> NDArray[np.uint16] | None:
@@ -73,21 +84,33 @@ def read_instances(path: Path) -> NDArray[np.uint16] | None:
 
 
 def read_sample(path: Path) -> WorldSample:
-    """Read what `write_sample` wrote, or a world in a shard; normals are unit again, NaN where far."""
+    """Read what `write_sample` wrote, or a world in a shard; normals are unit again, NaN where far.
+
+    Raises:
+        PanoError: It is missing or broken.
+    """
     data = read_fields(path)
-    normals = data["normals"].astype(np.float32)
-    with np.errstate(invalid="ignore"):
-        normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    return WorldSample(
-        rgb=data["rgb"],
-        depth=data["depth"].astype(np.float32),
-        normals=normals,
-        classes=data["classes"],
-        instances=data["instances"],
-        far=data["far"],
-        camera_height=float(data["camera_height"]),
-        ceiling_height=float(data["ceiling_height"]),
-        indoor=bool(data["indoor"]),
-        seed=int(data["seed"]),
-        edges=data.get("edges"),
-    )
+    try:
+        normals = data["normals"].astype(np.float32)
+        with np.errstate(invalid="ignore"):
+            normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+        return WorldSample(
+            rgb=data["rgb"],
+            depth=data["depth"].astype(np.float32),
+            normals=normals,
+            classes=data["classes"],
+            instances=data["instances"],
+            far=data["far"],
+            camera_height=float(data["camera_height"]),
+            ceiling_height=float(data["ceiling_height"]),
+            indoor=bool(data["indoor"]),
+            seed=int(data["seed"]),
+            edges=data.get("edges"),
+        )
+    except BROKEN as error:
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> PanoError:
+    told = " ".join(str(error).split())[:_TOLD]
+    return PanoError(f"Expected a world, got something broken ({told}); remove it and render it again: {path}")

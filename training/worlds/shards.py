@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from core.errors import PanoError
 from core.io.atomic import atomic_file
+from training.archives import BROKEN
 from training.worlds.classes import CLASS_NAMES
 
 SUFFIX = ".tar"
@@ -99,7 +100,7 @@ def read_member(path: Path) -> dict[str, NDArray[Any]]:
         fields["camera_height"] = np.array(facts["camera_height"])
         fields["ceiling_height"] = np.array(np.nan if ceiling is None else ceiling)
         fields["indoor"], fields["seed"] = np.array(facts["indoor"]), np.array(facts["seed"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except BROKEN as error:
         raise PanoError(
             f"Expected a world in a shard, got a broken one ({error}); make the shard again: {path}"
         ) from error
