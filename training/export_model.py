@@ -99,7 +99,9 @@ def export_run(checkpoint: Path, out: Path, *, onnx: bool = False, other_runs: S
     weights = write_network(network, shipped.metadata, out / f"{shipped.stem}.safetensors")
     written = [weights]
     for old in out.glob(f"{shipped.stem}*.onnx"):
-        old.unlink()
+        # A graph names the file that it reads its numbers from; those of other models may lie here, too.
+        if weights.name.encode() in old.read_bytes():
+            old.unlink()
     card = {
         "model": shipped.model,
         "recipe": name,

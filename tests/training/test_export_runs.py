@@ -63,6 +63,17 @@ def picture(folder):
     return file
 
 
+def test_exporting_again_removes_graphs_of_the_weights_before_and_nothing_else(trained, tmp_path):
+    run, out = trained("dap"), tmp_path / "my-model"
+    weights = next(path for path in export_run(run, out) if path.suffix == ".safetensors")
+    stale, others = weights.with_suffix(".onnx"), weights.with_name(f"{weights.stem}-of-another.onnx")
+    stale.write_bytes(b"reads its numbers from " + weights.name.encode())
+    others.write_bytes(b"reads its numbers from elsewhere")
+    export_run(run, out)
+    assert not stale.exists()
+    assert others.exists()
+
+
 @pytest.mark.parametrize(
     "name", ["dap", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mtpano", "pano-s"))]
 )
