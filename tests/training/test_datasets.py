@@ -254,3 +254,11 @@ def test_a_set_becomes_labelled_panoramas_once(make, room, tmp_path):
         np.testing.assert_allclose(np.linalg.norm(labelled.normals[known], axis=-1), 1, atol=1e-5)
     (truth,) = read_truths(tmp_path / "out", "depth")
     np.testing.assert_array_equal(truth.depth, labelled.depth)
+
+
+def test_a_folder_holds_panoramas_of_one_height(room, tmp_path):
+    makers.deep360_png(tmp_path / "set", room)
+    layout, entries = find_layout(tmp_path / "set")
+    store_entries(layout, entries, tmp_path / "out", height=32)
+    with pytest.raises(PanoError, match="of 16 rows in the folder, got 32"):
+        store_entries(layout, entries, tmp_path / "out", height=16)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.errors import PanoError
 from core.geometry.normals import turn_normals
 from core.geometry.warp import resize_erp
 from core.io.atomic import make_folder
 from core.progress import Progress, silent
 from training.datasets.layout import LABELS, Entry, Layout
-from training.labelled import Labelled, write_labelled
+from training.labelled import Labelled, read_labelled, write_labelled
 from training.truths import Truth
 
 
@@ -32,13 +33,19 @@ def store_entries(
         How many were written.
 
     Raises:
-        PanoError: A file is missing or broken.
+        PanoError: A file is missing or broken, or those that are there already have other rows.
         ExportError: A file cannot be written.
     """
     make_folder(out)
+    targets = [out / f"{entry.name.replace('/', '-')}.npz" for entry in entries]
+    there = next((target for target in targets if target.exists()), None)
+    if height is not None and there is not None and (rows := read_labelled(there, patches=False).size[0]) != height:
+        raise PanoError(
+            f"Expected panoramas of {height} rows in the folder, got {rows}; choose another folder or --height {rows}: "
+            f"{there}"
+        )
     written = 0
-    for done, entry in enumerate(entries, start=1):
-        target = out / f"{entry.name.replace('/', '-')}.npz"
+    for done, (entry, target) in enumerate(zip(entries, targets, strict=True), start=1):
         if not target.exists():
             truth = layout.read(entry, LABELS)
             write_labelled(labelled_of(truth, layout.name, height), target)
