@@ -302,6 +302,7 @@ class AnnotationDesk(QObject):
         self._questions.told.connect(self.told)
         self._questions.noted.connect(self.noted)
         self._handing.noted.connect(self.noted)
+        self.clicking.noted.connect(self.noted)
         self._handing.failed.connect(self.failed)
         self.annotating.label_renamed.connect(self.saving.rename_label)
         self.reviewing.changed.connect(lambda: self.segments.show_progress(*self.reviewing.counts))

@@ -15,7 +15,7 @@ from core.progress import Progress
 from core.scene import Box, Click
 from core.segment.features import FeatureStore
 from core.segment.guess import RemembersPhoto
-from core.segment.network import ClickNetwork
+from core.segment.network import ClickNetwork, TellsDetours
 from core.segment.session import SegmentSession
 from core.segment.updates import Stage, Update
 from panoviewer.document import Document
@@ -76,11 +76,13 @@ class Clicking(QObject):
         found(int, object): The object of this number has come so far, a `Found`.
         ready: The network has been loaded and used for the first time; clicks are fast from now on.
         failed(int, str): Nothing can be found for this object; why, in a sentence.
+        noted(str): What the network had to do to get by, once.
     """
 
     found = Signal(int, object)
     ready = Signal()
     failed = Signal(int, str)
+    noted = Signal(str)
     _stepped = Signal(object, int, object)
 
     def __init__(
@@ -114,6 +116,7 @@ class Clicking(QObject):
         self._prepare_mask = prepare_mask
         self._networks: dict[Choice, ClickNetwork] = {}
         self._used: set[Choice] = set()
+        self._noted: set[tuple[Choice, str]] = set()
         self._session: SegmentSession | None = None
         self._session_name = ""
         self._running: dict[int, tuple[Job, object]] = {}
@@ -247,6 +250,12 @@ class Clicking(QObject):
         if choice not in self._used:
             self._used.add(choice)
             self.ready.emit()
+        network = self._networks.get(choice)
+        told: tuple[str, ...] = network.told if isinstance(network, TellsDetours) else ()
+        for sentence in told:
+            if (choice, sentence) not in self._noted:
+                self._noted.add((choice, sentence))
+                self.noted.emit(sentence)
 
     def _has_session(self, panorama: Panorama, choice: Choice) -> bool:
         is_same = self._session is not None and self._session.panorama is panorama

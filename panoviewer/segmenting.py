@@ -30,6 +30,7 @@ from core.panorama import Panorama
 from core.progress import Progress, silent
 from core.scene import Box, Click, Segment
 from core.segment.features import FeatureStore, views_folder
+from core.segment.network import TellsDetours
 from core.segment.options import Order, Policy, SegmentOptions
 from core.segment.session import SegmentSession
 from core.segment.updates import Stage
@@ -54,8 +55,9 @@ def segment(argv: Sequence[str]) -> int:
     grid = PictureGrid.of_file(args.file, assume=args.assume)
     with Console() as console:
         console.notes(args.file, panorama.notes)
+        network = load_segmenter(spec.name, device=args.device, view_size=args.view_size)
         session = SegmentSession(
-            load_segmenter(spec.name, device=args.device, view_size=args.view_size),
+            network,
             panorama,
             _options(args),
             # What is timed must not have been made in an earlier run.
@@ -66,6 +68,8 @@ def segment(argv: Sequence[str]) -> int:
         started = time.perf_counter()
         timings = prompt_timings(session, clicks, args.box, progress) if args.timing else None
         found = session.segment(clicks, box=args.box, progress=progress)
+        if isinstance(network, TellsDetours):
+            console.notes(args.file, network.told)
         flat = grid.to_picture(found.mask)
         if flat.is_empty:
             console.complain(

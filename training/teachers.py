@@ -40,6 +40,7 @@ class WorldTeacher:
     name = "truth"
     device = "cpu"
     batch = 1
+    notes = ()
 
     def __init__(
         self,

@@ -11,16 +11,18 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from core.errors import ModelUnavailable
 from core.mask import SphereMask
 from core.models import find_segmenter, weights_file
-from core.models.devices import inference_on, pick_device
+from core.models.devices import pick_device
+from core.models.runners import TorchRunner, device_of, tensor
 from core.models.weights import load_strictly, read_metadata
 from core.progress import Progress, silent
 from core.scene import Box, Click
@@ -31,7 +33,7 @@ from core.segment.network import MemoryFrame, ViewAnswer, ViewPrompt
 from core.segment.ranking import read_ranking
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import device as Device
 
     from core.models.networks.click_prompts import ClickPrompt
     from core.models.networks.click_s import ClickSNet, Pyramid
@@ -127,8 +129,6 @@ class ClickS:
     name = NAME
 
     def __init__(self, weights: Path | None = None, *, device: str = "auto", ranked: bool = True) -> None:
-        import torch
-
         path = weights or weights_file(find_segmenter(NAME))
         try:
             self.config = ClickSConfig.from_metadata(read_metadata(path, max_bytes=MAX_BYTES))
@@ -138,13 +138,8 @@ class ClickS:
             ) from error
         network = self.config.build()
         load_strictly(network, path, max_bytes=MAX_BYTES)
-        device = pick_device(device)
-        try:
-            network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
-            raise ModelUnavailable(f"Device {device} cannot be used ({error}); choose cpu or auto.") from error
-        self._network = network
-        self._device = next(network.parameters()).device
+        # In full precision alone: what is encoded is kept, and must not depend on how much memory was free.
+        self._runner = TorchRunner.of_network(network, device=pick_device(device), is_mapped=False)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         ranker = read_ranking(path.with_name(RANKING.format(path.stem)), digest) if ranked else None
         self._guess = CentredGuess(self, ranker)
@@ -152,8 +147,13 @@ class ClickS:
 
     @property
     def device(self) -> str:
-        """Where it runs: 'cpu', 'cuda:0', ..."""
-        return str(self._device)
+        """Where it ran last: 'cpu', 'cuda:0', ..."""
+        return self._runner.device
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """See `core.segment.network.TellsDetours`."""
+        return self._runner.told
 
     @property
     def view_size(self) -> int:
@@ -197,11 +197,16 @@ class ClickS:
             raise ValueError(f"expected views uint8 (n, s, s, 3), s a multiple of 32, got {views.dtype} {views.shape}")
         if len(fovs) != len(views):
             raise ValueError(f"expected a field of view for each of {len(views)} views, got {len(fovs)}")
-        with inference_on(self.device):
+
+        def work(network: ClickSNet, part: slice) -> ViewFeatures:
+            device, some = device_of(network), np.ascontiguousarray(views[part])
             # Already channels-last: only the order of the axes is said differently.
-            rgb = torch.from_numpy(np.ascontiguousarray(views)).to(self._device).permute(0, 3, 1, 2).float() / 255
-            pyramid = self._network.encode(rgb, self._tensor(fovs), self._tensor([float(centred)] * len(views)))
-        return ViewFeatures(*(level.half().contiguous().cpu().numpy() for level in pyramid))
+            rgb = torch.from_numpy(some).to(device).permute(0, 3, 1, 2).float() / 255
+            pyramid = network.encode(rgb, tensor(fovs[part], device), tensor([float(centred)] * len(some), device))
+            return ViewFeatures(*(level.half().contiguous().cpu().numpy() for level in pyramid))
+
+        said = self._runner.each(len(views), work)
+        return said[0] if len(said) == 1 else ViewFeatures(*map(np.concatenate, zip(*said, strict=True)))
 
     def attend(self, features: ViewFeatures, memories: Sequence[MemoryFrame]) -> ViewFeatures:
         """See `ClickNetwork`."""
@@ -211,18 +216,23 @@ class ClickS:
 
         if not memories:
             return features
-        with inference_on(self.device):
-            pyramid = self._network.attend(
-                self._pyramid(ViewFeatures(*(level[None] for level in features))),
+
+        def work(network: ClickSNet, _one: slice) -> NDArray[np.float16]:
+            device = device_of(network)
+            pyramid = network.attend(
+                _pyramid([level[None] for level in features], device),
                 Memories(
-                    tokens=self._tensor(np.stack([frame.memory for frame in memories]))[None],
-                    distance=self._tensor([frame.distance for frame in memories])[None],
-                    angle=self._tensor([frame.angle for frame in memories])[None],
-                    prompted=self._tensor([float(frame.prompted) for frame in memories])[None],
-                    valid=torch.ones(1, len(memories), dtype=torch.bool, device=self._device),
+                    tokens=tensor(np.stack([frame.memory for frame in memories]), device)[None],
+                    distance=tensor([frame.distance for frame in memories], device)[None],
+                    angle=tensor([frame.angle for frame in memories], device)[None],
+                    prompted=tensor([float(frame.prompted) for frame in memories], device)[None],
+                    valid=torch.ones(1, len(memories), dtype=torch.bool, device=device),
                 ),
             )
-        return features._replace(body=pyramid.body[0].half().cpu().numpy())
+            body: NDArray[np.float16] = pyramid.body[0].half().cpu().numpy()
+            return body
+
+        return features._replace(body=self._runner.each(1, work)[0])
 
     def decode(self, features: ViewFeatures, prompt: ViewPrompt) -> ViewAnswer:
         """See `ClickNetwork`."""
@@ -237,15 +247,19 @@ class ClickS:
         """
         import torch
 
-        with inference_on(self.device):
-            pyramid = self._pyramid(features)
-            answer = self._network.decode(pyramid, self._prompt(prompts, pyramid.half.shape[-1]))
+        def work(network: ClickSNet, part: slice) -> list[ViewAnswer]:
+            device = device_of(network)
+            pyramid = _pyramid([level[part] for level in features], device)
+            answer = network.decode(pyramid, _prompt(prompts[part], pyramid.half.shape[-1], device))
             logits = answer.logits.float().cpu().numpy()
             quality = torch.sigmoid(answer.quality).float().cpu().numpy()
             presence = answer.presence.float().cpu().numpy()
-        return [
-            ViewAnswer(logits[row], quality[row], float(presence[row]), chosen=OBJECT) for row in range(len(prompts))
-        ]
+            return [
+                ViewAnswer(masks, qualities, float(there), chosen=OBJECT)
+                for masks, qualities, there in zip(logits, quality, presence, strict=True)
+            ]
+
+        return list(chain.from_iterable(self._runner.each(len(prompts), work)))
 
     def guess(
         self,
@@ -288,38 +302,39 @@ class ClickS:
         Returns:
             (t, 64) tokens.
         """
-        with inference_on(self.device):
-            pyramid = self._pyramid(ViewFeatures(*(level[None] for level in features)))
-            logits = self._tensor(answer)[None, None]
-            tokens: Tensor = self._network.remember(pyramid, logits, self._tensor([presence]))
-            return tokens[0].float().cpu().numpy()
 
-    def _prompt(self, prompts: Sequence[ViewPrompt], answer_size: int) -> ClickPrompt:
-        from core.models.networks.click_prompts import ClickPrompt
+        def work(network: ClickSNet, _one: slice) -> NDArray[np.float32]:
+            device = device_of(network)
+            pyramid = _pyramid([level[None] for level in features], device)
+            said = network.remember(pyramid, tensor(answer, device)[None, None], tensor([presence], device))
+            tokens: NDArray[np.float32] = said[0].float().cpu().numpy()
+            return tokens
 
-        batch, most = len(prompts), max(len(prompt.points) for prompt in prompts)
-        points = np.zeros((batch, most, 2), np.float32)
-        signs = np.zeros((batch, most), np.float32)
-        box = np.full((batch, 4), np.nan, np.float32)
-        prior = np.full((batch, 1, answer_size, answer_size), np.nan, np.float32)
-        for row, prompt in enumerate(prompts):
-            count = len(prompt.points)
-            points[row, :count] = prompt.points
-            signs[row, :count] = np.where(prompt.positive, 1, -1)
-            if prompt.box is not None:
-                box[row] = prompt.box
-            if prompt.prior is not None:
-                prior[row, 0] = prompt.prior
-        return ClickPrompt(*(self._tensor(value) for value in (points, signs, box, prior)))
+        return self._runner.each(1, work)[0]
 
-    def _pyramid(self, features: Sequence[NDArray[np.float16]]) -> Pyramid:
-        import torch
 
-        from core.models.networks.click_s import Pyramid
+def _prompt(prompts: Sequence[ViewPrompt], answer_size: int, device: Device) -> ClickPrompt:
+    from core.models.networks.click_prompts import ClickPrompt
 
-        return Pyramid(*(self._tensor(level).contiguous(memory_format=torch.channels_last) for level in features))
+    batch, most = len(prompts), max(len(prompt.points) for prompt in prompts)
+    points = np.zeros((batch, most, 2), np.float32)
+    signs = np.zeros((batch, most), np.float32)
+    box = np.full((batch, 4), np.nan, np.float32)
+    prior = np.full((batch, 1, answer_size, answer_size), np.nan, np.float32)
+    for row, prompt in enumerate(prompts):
+        count = len(prompt.points)
+        points[row, :count] = prompt.points
+        signs[row, :count] = np.where(prompt.positive, 1, -1)
+        if prompt.box is not None:
+            box[row] = prompt.box
+        if prompt.prior is not None:
+            prior[row, 0] = prompt.prior
+    return ClickPrompt(*(tensor(value, device) for value in (points, signs, box, prior)))
 
-    def _tensor(self, values: ArrayLike) -> Tensor:
-        import torch
 
-        return torch.as_tensor(np.asarray(values, np.float32), device=self._device)
+def _pyramid(features: Sequence[NDArray[np.float16]], device: Device) -> Pyramid:
+    import torch
+
+    from core.models.networks.click_s import Pyramid
+
+    return Pyramid(*(tensor(level, device).contiguous(memory_format=torch.channels_last) for level in features))

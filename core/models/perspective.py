@@ -21,9 +21,10 @@ from core.errors import ModelUnavailable
 from core.geometry.camera import Camera
 from core.geometry.tiling import icosahedron_tiles
 from core.models.base import Task
-from core.models.devices import inference_on, pick_device
+from core.models.devices import pick_device
 from core.models.perspective_config import harmless
 from core.models.perspective_folder import CONFIG, PerspectiveFolder, read_folder
+from core.models.runners import TorchRunner
 from core.models.tiled import DepthKind, Tiled
 from core.models.weights import check_finite, refuse
 
@@ -81,31 +82,37 @@ class PerspectiveNetwork:
         self._folder = folder
         self._farthest = _farthest(folder)
         device = pick_device(device)
-        network = _load(folder)
-        try:
-            self._network = network.eval().to(device)
-        except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
-            raise ModelUnavailable(f"Device {device} cannot be used ({error}); choose cpu or auto.") from error
-        self.device = str(next(self._network.parameters()).device)
-        self.batch = 1 if self.device == "cpu" else 8
+        self._runner = TorchRunner.of_network(_load(folder), device=device)
+        self.batch = self._runner.batch
+
+    @property
+    def device(self) -> str:
+        """See `core.models.tiled.TileNetwork`."""
+        return self._runner.device
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `core.models.tiled.TileNetwork`."""
+        return self._runner.notes
 
     def __call__(self, tiles: NDArray[np.uint8], cameras: Sequence[Camera]) -> dict[str, NDArray[Any]]:
         """See `core.models.tiled.TileNetwork`."""
-        import torch
-
-        with inference_on(self.device):
-            said = self._network(pixel_values=torch.from_numpy(self._prepared(tiles)).to(self.device))
-            if self.depth_kind is None:
-                return {"logits": _logits(said).permute(0, 2, 3, 1).float().cpu().numpy()}
-            depth = said.predicted_depth.float()
-            depth = depth[:, 0] if depth.ndim == 4 else depth
-            self.device = str(depth.device)
-            values: NDArray[np.float32] = depth.cpu().numpy()
+        (values,) = self._runner.run(self._prepared(tiles), self._ask, may_halve=True)
+        if self.depth_kind is None:
+            return {"logits": values.transpose(0, 2, 3, 1)}
         if self._folder.kind == "depth_pro":
             values = _metres_of_depth_pro(values, cameras)
         if self._farthest is None:
             return {"depth": values}
         return {"depth": values, "far": values >= NEARLY * self._farthest}
+
+    def _ask(self, network: nn.Module, pictures: Tensor) -> tuple[Tensor]:
+        """(n, classes, h, w) logits, or (n, h, w) depth."""
+        said = network(pixel_values=pictures)
+        if self.depth_kind is None:
+            return (_logits(said),)
+        depth: Tensor = said.predicted_depth
+        return (depth[:, 0] if depth.ndim == 4 else depth,)
 
     def _prepared(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, 3, h, w) as the network wants its pictures."""

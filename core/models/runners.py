@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from core.errors import DeviceFull, ModelUnavailable
 from core.io.memory import return_large_blocks
@@ -23,6 +23,7 @@ from core.progress import Progress, silent, stage
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch import device as Device
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class TorchRunner(Generic[Network]):
     Attributes:
         network: The module in full precision, on its device or, after memory ran out there, on the CPU.
         notes: What the last run had to do to get by, in sentences.
+        told: The same of all runs so far, each sentence once.
 
     Args:
         build: Makes the network with arbitrary weights.
@@ -123,6 +125,7 @@ class TorchRunner(Generic[Network]):
         self.network = network.eval()
         self.device = _CPU
         self.notes: tuple[str, ...] = ()
+        self.told: tuple[str, ...] = ()
         self._home, self._place = device, ""
         self._progress: Progress = silent
         self._is_lacking = False
@@ -173,7 +176,8 @@ class TorchRunner(Generic[Network]):
             while size and not (self._is_lacking and rung.device != _CPU):
                 said = self._try(rung, work, [slice(at, min(at + size, count)) for at in range(0, count, size)])
                 if said is not None:
-                    self.notes = self._told(rung, is_split=size < count)
+                    self.notes = self._said(rung, is_split=size < count)
+                    self.told = tuple(dict.fromkeys((*self.told, *self.notes)))
                     return said
                 size //= 2
         raise DeviceFull(
@@ -203,7 +207,7 @@ class TorchRunner(Generic[Network]):
         try:
             with memory_of(rung.device):
                 network = self._placed(rung)
-                self.device = str(next(network.parameters()).device)
+                self.device = str(device_of(network))
                 with inference_on(rung.device), exactly() if self._exact else nullcontext():
                     return [work(network, part) for part in parts]
         except DeviceFull as error:
@@ -247,7 +251,7 @@ class TorchRunner(Generic[Network]):
             self.device = str(outputs[0].device)
             return tuple(output.cpu().float().numpy() for output in outputs)
 
-    def _told(self, rung: Rung, *, is_split: bool) -> tuple[str, ...]:
+    def _said(self, rung: Rung, *, is_split: bool) -> tuple[str, ...]:
         if self._is_lacking:
             return (f"{self._home} cannot do all that the model needs, so that it ran on the {rung.device}.",)
         if rung.device != self._home:
@@ -298,6 +302,18 @@ def watched(steps: Sequence[nn.Module], progress: Progress) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def device_of(network: nn.Module) -> Device:
+    """Where a network's numbers are."""
+    return next(network.parameters()).device
+
+
+def tensor(values: ArrayLike, device: Device) -> Tensor:
+    """Numbers in float32 on a device; some devices know nothing finer."""
+    import torch
+
+    return torch.as_tensor(np.asarray(values, np.float32), device=device)
 
 
 def batch_of(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

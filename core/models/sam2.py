@@ -5,10 +5,10 @@ The network runs on the classes of the package transformers, which is asked for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,18 +16,20 @@ from numpy.typing import ArrayLike, NDArray
 from core.errors import ModelUnavailable
 from core.io.digest import content_sha256
 from core.models import ModelSpec, find_segmenter, weights_file
-from core.models.devices import inference_on, pick_device
-from core.models.runners import batch_of, exactly
+from core.models.devices import pick_device
+from core.models.runners import TorchRunner, batch_of, device_of, tensor
 from core.models.weights import load_strictly, read_metadata
 from core.progress import Progress, silent
 from core.segment.network import MemoryFrame, ViewAnswer, ViewPrompt
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch import device as Device
 
     from core.models.layouts import Layout
     from core.models.networks.sam2 import Maps, Masks, Sam2Config, Sam2Parts
 
+Said = TypeVar("Said")
 VIEW_SIZE = 1024
 """Pixels along each side of the pictures on which the network was trained."""
 STEP = 32
@@ -104,15 +106,9 @@ class Sam2:
         view_size = view_size or trained_size
         network = _built(name, config, view_size)
         load_strictly(network, path)
-        try:
-            network = network.eval().to(device)
-        except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
-            raise ModelUnavailable(f"Device {device} cannot be used ({error}); choose cpu or auto.") from error
-        from core.models.networks.sam2 import Sam2Parts
-
         self._name, self._config, self._view_size = name, config, view_size
-        self._parts = Sam2Parts(network)
-        self._device = next(network.parameters()).device
+        # In full precision alone: what is encoded is kept, and must not depend on how much memory was free.
+        self._runner = TorchRunner.of_network(network, device=device, exact=True)
         self._fingerprint = f"{name}-{content_sha256(path)[:16]}"
 
     @property
@@ -122,8 +118,13 @@ class Sam2:
 
     @property
     def device(self) -> str:
-        """Where it runs: 'cpu', 'cuda:0', ..."""
-        return str(self._device)
+        """Where it ran last: 'cpu', 'cuda:0', ..."""
+        return self._runner.device
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """See `core.segment.network.TellsDetours`."""
+        return self._runner.told
 
     @property
     def view_size(self) -> int:
@@ -145,9 +146,12 @@ class Sam2:
         expected = (self._view_size, self._view_size, 3)
         if view.dtype != np.uint8 or view.shape != expected:
             raise ValueError(f"expected a view uint8 {expected}, got {view.dtype} {view.shape}")
-        with inference_on(self.device), exactly():
-            maps = self._parts.encode(self._tensor(batch_of(view)))
-        return Sam2Features(*(level[0].cpu().numpy() for level in maps))
+
+        def work(parts: Sam2Parts, device: Device) -> Sam2Features:
+            maps = parts.encode(tensor(batch_of(view), device))
+            return Sam2Features(*(level[0].cpu().numpy() for level in maps))
+
+        return self._ask(work)
 
     def attend(self, features: Sam2Features, memories: Sequence[MemoryFrame]) -> Sam2Features:
         """See `ClickNetwork`.
@@ -157,21 +161,24 @@ class Sam2:
         """
         import torch
 
-        with inference_on(self.device), exactly():
-            coarse = self._tensor(features.coarse)[None]
+        def work(parts: Sam2Parts, device: Device) -> F32:
+            coarse = tensor(features.coarse, device)[None]
             if memories:
                 slots, offsets = memory_numbers(memories)
                 kept: list[Sam2Memory] = [frame.memory for frame in memories]
-                coarse = self._parts.attend(
+                coarse = parts.attend(
                     coarse,
-                    torch.stack([memory.tokens for memory in kept]).to(self._device).float(),
-                    torch.tensor(slots, device=self._device),
-                    torch.stack([memory.pointer for memory in kept]).to(self._device),
-                    self._tensor(offsets),
+                    torch.stack([memory.tokens for memory in kept]).to(device).float(),
+                    torch.tensor(slots, device=device),
+                    torch.stack([memory.pointer for memory in kept]).to(device),
+                    tensor(offsets, device),
                 )
             else:
-                coarse = self._parts.first_sight(coarse)
-        return features._replace(coarse=coarse[0].cpu().numpy())
+                coarse = parts.first_sight(coarse)
+            attended: F32 = coarse[0].cpu().numpy()
+            return attended
+
+        return features._replace(coarse=self._ask(work))
 
     def decode(self, features: Sam2Features, prompt: ViewPrompt) -> ViewAnswer:
         """See `ClickNetwork`; the features are those of `attend`.
@@ -188,20 +195,23 @@ class Sam2:
         if len(points) and prompt.prior is not None and not np.isnan(prompt.prior).any():
             # The network has learned to correct a mask, and not to complete one that is known in part.
             mask = np.clip(prompt.prior, -LIMIT, LIMIT)
-        with inference_on(self.device), exactly():
-            masks = self._masks(self._parts, self._maps(features), points, kinds, mask)
+
+        def work(parts: Sam2Parts, device: Device) -> ViewAnswer:
+            masks = _masks(parts, _maps(features, device), points, kinds, mask)
             taken, pointed = chosen_mask(masks, len(points))
-            pointers = self._parts.pointers(masks)
+            pointers = parts.pointers(masks)
             if len(points) > 1:
                 pointers = pointers[pointed].expand_as(pointers)
             logits = masks.logits if masks.presence > 0 else masks.logits.new_full(masks.logits.shape, ABSENT)
             return ViewAnswer(
-                logits[_ORDER].cpu().numpy(),
-                masks.quality[_ORDER].cpu().numpy(),
+                logits.cpu().numpy()[_ORDER],
+                masks.quality.cpu().numpy()[_ORDER],
                 float(masks.presence),
                 chosen=_ORDER.index(taken),
-                pointers=pointers[_ORDER].cpu().numpy(),
+                pointers=pointers.cpu().numpy()[_ORDER],
             )
+
+        return self._ask(work)
 
     def remember(
         self, features: Sam2Features, answer: F32, *, presence: float, prompted: bool, pointer: F32 | None
@@ -211,10 +221,14 @@ class Sam2:
 
         if pointer is None:
             raise ValueError("expected the pointer of the network's answer, got none")
-        with inference_on(self.device), exactly():
-            coarse, logits = self._tensor(features.coarse)[None], self._tensor(answer)
-            tokens = self._parts.remember(coarse, logits, presence, prompted=prompted)
-            return Sam2Memory(tokens.to(torch.bfloat16).cpu(), self._tensor(pointer).cpu())
+        kept = torch.from_numpy(np.array(pointer, np.float32))
+
+        def work(parts: Sam2Parts, device: Device) -> Sam2Memory:
+            coarse, logits = tensor(features.coarse, device)[None], tensor(answer, device)
+            tokens = parts.remember(coarse, logits, presence, prompted=prompted)
+            return Sam2Memory(tokens.cpu().to(torch.bfloat16), kept)
+
+        return self._ask(work)
 
     def raw_clicked(
         self,
@@ -247,14 +261,15 @@ class Sam2:
                 f"Expected a square picture whose sides are multiples of {STEP}, {VIEW_SIZE} x {VIEW_SIZE} in the "
                 f"published code, got {height} x {width} (height x width); cut or resize it."
             )
-        parts = self._parts_for(height)
         places, kinds = _points(points, positive, box)
-        with inference_on(self.device), exactly():
-            progress(0, 2)
-            maps = parts.encode(self._tensor(batch_of(rgb)))
+        progress(0, 2)
+
+        def work(own: Sam2Parts, device: Device) -> dict[str, F32]:
+            parts = self._parts_for(own, height)
+            maps = parts.encode(tensor(batch_of(rgb), device))
             progress(1, 2)
             maps = maps._replace(coarse=parts.first_sight(maps.coarse))
-            masks = self._masks(parts, maps, places, kinds, None)
+            masks = _masks(parts, maps, places, kinds, None)
             progress(2, 2)
             return {
                 "low_res_logits": masks.logits.cpu().numpy(),
@@ -262,31 +277,43 @@ class Sam2:
                 "object_score_logit": masks.presence[None].cpu().numpy(),
             }
 
-    def _parts_for(self, size: int) -> Sam2Parts:
+        return self._ask(work)
+
+    @property
+    def _parts(self) -> Sam2Parts:
+        from core.models.networks.sam2 import Sam2Parts
+
+        return Sam2Parts(self._runner.network)
+
+    def _ask(self, work: Callable[[Sam2Parts, Device], Said]) -> Said:
+        """What `work` says where it fits: of the network, on the device of its numbers."""
+        from core.models.networks.sam2 import Sam2Parts
+
+        return self._runner.each(1, lambda network, _one: work(Sam2Parts(network), device_of(network)))[0]
+
+    def _parts_for(self, own: Sam2Parts, size: int) -> Sam2Parts:
         """The network for pictures of another size, with the same weights in the same memory."""
         if size == self._view_size:
-            return self._parts
+            return own
         from core.models.networks.sam2 import Sam2Parts
 
         network = _built(self._name, self._config, size)
-        network.load_state_dict(self._parts.model.state_dict(), assign=True)
-        return Sam2Parts(network.eval().to(self._device))
+        network.load_state_dict(own.model.state_dict(), assign=True)
+        return Sam2Parts(network.eval().to(device_of(own.model)))
 
-    def _masks(self, parts: Sam2Parts, maps: Maps, points: F32, kinds: NDArray[np.int32], mask: F32 | None) -> Masks:
-        import torch
 
-        known = None if mask is None else self._tensor(mask)[None, None]
-        return parts.decode(maps, self._tensor(points), torch.from_numpy(kinds).to(self._device), known)
+def _masks(parts: Sam2Parts, maps: Maps, points: F32, kinds: NDArray[np.int32], mask: F32 | None) -> Masks:
+    import torch
 
-    def _maps(self, features: Sam2Features) -> Maps:
-        from core.models.networks.sam2 import Maps
+    device = maps.coarse.device
+    known = None if mask is None else tensor(mask, device)[None, None]
+    return parts.decode(maps, tensor(points, device), torch.from_numpy(kinds).to(device), known)
 
-        return Maps(*(self._tensor(level)[None] for level in features))
 
-    def _tensor(self, values: ArrayLike) -> Tensor:
-        import torch
+def _maps(features: Sam2Features, device: Device) -> Maps:
+    from core.models.networks.sam2 import Maps
 
-        return torch.as_tensor(np.asarray(values, np.float32), device=self._device)
+    return Maps(*(tensor(level, device)[None] for level in features))
 
 
 def memory_numbers(memories: Sequence[MemoryFrame]) -> tuple[list[int], list[float]]:

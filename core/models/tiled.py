@@ -63,6 +63,7 @@ class TileNetwork(Protocol):
         batch: How many are best read at once.
         depth_kind: What its depth is; None when it says nothing about depth.
         class_names: Of its classes in their order; empty when it knows none.
+        notes: What it had to do to get by when it was last asked, in sentences.
     """
 
     @property
@@ -77,6 +78,8 @@ class TileNetwork(Protocol):
     def depth_kind(self) -> DepthKind | None: ...
     @property
     def class_names(self) -> tuple[str, ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
 
     def __call__(self, tiles: NDArray[np.uint8], cameras: Sequence[Camera]) -> Mapping[str, NDArray[np.generic]]:
         """What the network says of some tiles.
@@ -174,7 +177,11 @@ def predict_on_tiles(
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not is_full_sphere(*rgb.shape[:2]):
         raise ValueError(f"rgb must be a full sphere, uint8 (H, 2 H, 3), got {rgb.dtype} {rgb.shape}")
     started = time.perf_counter()
-    readings = list(read_tiles(network, rgb, cameras, valid=valid, progress=stage(progress, 0.0, READ)))
+    readings: list[TileReading] = []
+    notes: dict[str, None] = {}
+    for reading in read_tiles(network, rgb, cameras, valid=valid, progress=stage(progress, 0.0, READ)):
+        readings.append(reading)
+        notes |= dict.fromkeys(network.notes)
     height, width = size or native_size(cameras[0])
     depth = normals = classes = far = None
     kind = network.depth_kind
@@ -206,6 +213,7 @@ def predict_on_tiles(
         device=network.device,
         seconds=time.perf_counter() - started,
         native_size=(height, width),
+        notes=tuple(notes),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,4 +124,14 @@ class ClickNetwork(Protocol):
             prompted: True when a positive click or the box lay in it.
             pointer: (d,) of the reading that was accepted, when the network's answer had pointers.
         """
+        ...
+
+
+@runtime_checkable
+class TellsDetours(Protocol):
+    """A `ClickNetwork` that finds a way where its device cannot do what is asked."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What it had to do so far to get by, each in a sentence and once."""
         ...

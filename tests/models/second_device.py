@@ -90,6 +90,23 @@ class SecondDevice(TorchDispatchMode):
             return tree_map(lambda x: TensorThere(x) if isinstance(x, torch.Tensor) else x, result)
 
 
+class FullDevice(SecondDevice):
+    """A second device that runs out of memory where `full` says so, of the operation's number and its result."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+        self.full = lambda _number, _result: False
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        if any(isinstance(leaf, TensorThere) for leaf in tree_leaves(result)):
+            self.count += 1
+            if self.full(self.count, result):
+                raise torch.OutOfMemoryError("out of memory, tried to allocate 2.00 GiB")
+        return result
+
+
 class AppleDevice(SecondDevice):
     """A second device with the gaps of Apple's: it has no float64, and lacks the operations that are named.
 

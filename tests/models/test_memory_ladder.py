@@ -5,7 +5,7 @@ import pytest
 import tiny_mtpano
 import torch
 from safetensors.torch import save_file
-from second_device import DEVICE, SecondDevice, TensorThere
+from second_device import DEVICE, FullDevice
 from tiny_dap import save, tiny
 from torch.utils._pytree import tree_leaves
 
@@ -19,23 +19,6 @@ from core.models.store import add_model
 from core.progress import Cancelled
 
 __all__ = ["tiny"]
-
-
-class FullDevice(SecondDevice):
-    """A second device that runs out of memory where `full` says so, of the operation's number and its result."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-        self.full = lambda _number, _result: False
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = super().__torch_dispatch__(func, types, args, kwargs)
-        if any(isinstance(leaf, TensorThere) for leaf in tree_leaves(result)):
-            self.count += 1
-            if self.full(self.count, result):
-                raise torch.OutOfMemoryError("out of memory, tried to allocate 2.00 GiB")
-        return result
 
 
 @pytest.fixture

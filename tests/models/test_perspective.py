@@ -140,7 +140,7 @@ def test_what_a_network_that_measures_cannot_reach_is_far(own, painted_photo):
     ours = PerspectiveNetwork(read_folder(folder), device="cpu")
     assert not ours(painted_photo(56, 56)[None], icosahedron_tiles(56)[:1])["far"].any()
     with torch.no_grad():
-        ours._network.head.conv3.bias.fill_(30.0)
+        ours._runner.network.head.conv3.bias.fill_(30.0)
     said = ours(painted_photo(56, 56)[None], icosahedron_tiles(56)[:1])
     assert said["far"].all()
     assert said["depth"].max() == pytest.approx(80)
@@ -313,7 +313,7 @@ def test_a_full_device_is_told_apart_from_other_errors(folders, monkeypatch):
     def full(**_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(ours._network, "forward", full)
+    monkeypatch.setattr(ours._runner.network, "forward", full)
     with pytest.raises(DeviceFull):
         ours(np.zeros((1, 64, 64, 3), np.uint8), icosahedron_tiles(64)[:1])
 

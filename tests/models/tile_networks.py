@@ -38,6 +38,7 @@ class RoomNetwork:
     """Reads the room; the depth of each tile has a factor and a shift of its own, as its kind allows."""
 
     name, device = "room", "cpu"
+    notes = ()
 
     def __init__(self, kind=DepthKind.INVERSE, *, size=96, batch=5, seed=0, most=99):
         self.depth_kind, self.size, self.batch, self.most = kind, size, batch, most
@@ -76,6 +77,7 @@ class Panes:
     """A network that says the same of every pixel: `said` by name."""
 
     name, device, size, batch = "panes", "cpu", 32, 3
+    notes = ()
     class_names: ClassVar = ()
 
     def __init__(self, kind, **said):
