@@ -22,7 +22,15 @@ from core.models.facts import catalogue_facts
 from core.models.onnx_export import export_onnx
 from core.models.perspective_folder import is_hub_name, own_names
 from core.models.places import read_places, write_places
-from core.models.store import add_folder, add_model, addable_models, convert_model, remove_model, verify_model
+from core.models.store import (
+    add_folder,
+    add_model,
+    addable_models,
+    convert_model,
+    own_added,
+    remove_model,
+    verify_model,
+)
 from panoviewer.annotation_arguments import numbers
 from panoviewer.arguments import DONE, Parser, UsageError, add_assume, add_debug
 from panoviewer.console import Console
@@ -307,7 +315,7 @@ def _settings(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     names = [spec.name for spec in addable_models() if weights_file(spec).is_file()]
-    names += own_names()
+    names += [*own_added(), *own_names()]
     for name in names if args.name is None else [args.name]:
         _say(f"{name}: as it was added, SHA-256 {verify_model(name).weights.sha256}")
     return DONE if names or args.name else _say("No weights have been added.")

@@ -33,6 +33,8 @@ from core.progress import Progress, silent, stage
 _ENOUGH = 0.5
 _BESIDE = (".md", ".onnx")
 """What an exported model may have beside its weights and its card."""
+_TAKEN_SUFFIX = ".added.json"
+"""Of the card, beside an exported model's own one, that says what its weights were when they were added."""
 _FILE = "file"
 """Of a card that is on its way: which file of weights it is about."""
 _BLOCK_BYTES = 4 << 20
@@ -215,6 +217,8 @@ def add_folder(place: Path, *, progress: Progress = silent) -> ModelSpec:
         progress(number, len(files))
         with path.open("rb") as given, atomic_file(target / path.name) as taken:
             shutil.copyfileobj(given, taken)
+    facts = FileFacts.of(target / found.weights)
+    _write_card((target / found.weights).with_suffix(_TAKEN_SUFFIX), asdict(Card(name, facts, facts)))
     return replace(find_own_model(target, _catalogue()), name=name)
 
 
@@ -232,12 +236,11 @@ def remove_model(name: str) -> int:
         from core.models.perspective_hub import remove_folder
 
         return remove_folder(name)
-    own = (*core.models.listed_models(), *core.models.listed_segmenters())
-    spec = next((spec for spec in own if spec.name == name and spec.folder is not None), None) or find_addable(name)
+    spec = _find_added(name)
     target = weights_file(spec)
     size = _size_of_added(spec)
     graphs = (graph_file(target, ""), *sorted(target.parent.glob(graph_file(target, "*").name)))
-    for path in (target, card_file(spec), _coming(target), *graphs):
+    for path in (target, card_file(spec), target.with_suffix(_TAKEN_SUFFIX), _coming(target), *graphs):
         with export_errors(path):
             path.unlink(missing_ok=True)
     return size
@@ -257,14 +260,14 @@ def verify_model(name: str, *, progress: Progress = silent) -> Card:
         from core.models.perspective_hub import verify_folder
 
         return verify_folder(name, progress=progress)
-    spec = find_addable(name)
+    spec = _find_added(name)
     target = weights_file(spec)
     size = _size_of_added(spec)
     card = read_card(spec)
     if card is None:
         raise ModelUnavailable(
             f"Expected a card beside the weights of {name} that says what they were, got none; add them again: "
-            f"{card_file(spec)}"
+            f"{_adding_card(spec)}"
         )
     if size != card.weights.bytes or content_sha256(target, progress=progress) != card.weights.sha256:
         raise ModelUnavailable(
@@ -284,6 +287,22 @@ def _size_of_added(spec: ModelSpec) -> int:
     return check_size(path, max_bytes=1 << 62)
 
 
+def own_added() -> list[str]:
+    """The names of the user's own models that were added."""
+    own = (*core.models.listed_models(), *core.models.listed_segmenters())
+    return [spec.name for spec in own if spec.folder is not None]
+
+
+def _find_added(name: str) -> ModelSpec:
+    own = (*core.models.listed_models(), *core.models.listed_segmenters())
+    return next((spec for spec in own if spec.name == name and spec.folder is not None), None) or find_addable(name)
+
+
+def _adding_card(spec: ModelSpec) -> Path:
+    """Where it stands what weights were when they were added."""
+    return card_file(spec) if spec.folder is None else weights_file(spec).with_suffix(_TAKEN_SUFFIX)
+
+
 def card_file(spec: ModelSpec) -> Path:
     """Where the card of added weights lies."""
     return weights_file(spec).with_suffix(CARD_SUFFIX)
@@ -294,7 +313,7 @@ def read_card(spec: ModelSpec) -> Card | None:
     target = weights_file(spec)
     facts = _content(_coming(target))
     if not facts or not target.is_file() or facts.get(_FILE) != _identity(target.stat()):
-        facts = _content(card_file(spec))
+        facts = _content(_adding_card(spec))
     try:
         weights, source = (FileFacts(**facts[key]) for key in ("weights", "source"))
         origin = Origin(**facts["origin"]) if facts.get("origin") else None

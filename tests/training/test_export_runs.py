@@ -90,6 +90,14 @@ def test_a_trained_model_is_listed_and_predicts_from_the_command_line(name, trai
     assert rows["my-model"]["state"] == "added"
     assert rows["my-model"]["licence"] == card["licence"]
     assert rows["my-model"]["parameters"] == card["parameters"]
+    assert main(["models", "verify"]) == 0
+    assert "my-model: as it was added" in capsys.readouterr().out
+    weights = next((tmp_path / "data").rglob("my-model/*.safetensors"))
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert main(["models", "verify", "my-model"]) == 2
+    assert "changed since" in capsys.readouterr().err
+    weights.write_bytes(content)
     out = tmp_path / "out"
     assert main(["predict", str(picture(tmp_path)), "--model", "my-model", "-o", str(out), "--device", "cpu"]) == 0
     assert list(out.rglob("*depth*"))
