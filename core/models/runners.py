@@ -213,10 +213,11 @@ class TorchRunner(Generic[Network]):
         except DeviceFull as error:
             _log.info("%s: %s", rung, error)
         except (RuntimeError, TypeError) as error:
-            if rung.device == _CPU or not is_lacking(error):
+            # Not every network can be halved; if it is another error, the CPU will raise it, too.
+            if not (rung.is_half or (rung.device != _CPU and is_lacking(error))):
                 raise
             _log.info("%s: %s", rung, error)
-            self._is_lacking = True
+            self._is_lacking = is_lacking(error) and not rung.is_half
         return None
 
     def _placed(self, rung: Rung) -> Network:

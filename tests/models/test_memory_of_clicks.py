@@ -229,6 +229,21 @@ def test_a_perspective_network_goes_down_the_same_ladder(tiles, there, painted_p
     near(again, whole, 1e-3)
 
 
+def test_a_perspective_network_that_cannot_be_halved_runs_on_the_cpu(tiles, there, painted_photo):
+    model = tiles(DEVICE)
+
+    def full(_number, result):
+        leaves = tree_leaves(result)
+        if any(leaf.dtype == torch.bfloat16 and leaf.ndim == 3 for leaf in leaves):
+            raise RuntimeError("mat1 and mat2 must have the same dtype, but got BFloat16 and Float")
+        return any(leaf.dtype == torch.float32 and leaf.ndim == 3 and leaf.numel() > 100 for leaf in leaves)
+
+    there.full = full
+    prediction = model.predict(painted_photo(64, 128))
+    there.full = lambda _number, _result: False
+    assert (prediction.device, prediction.notes) == ("cpu", TOLD)
+
+
 def test_an_apple_gpu_is_asked_for_no_doubles_by_a_click_network(opened):
     here = opened("cpu")
     asked = Asked(here)
