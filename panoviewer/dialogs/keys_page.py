@@ -127,7 +127,10 @@ class _KeyDelegate(QStyledItemDelegate):
     def setEditorData(self, editor: QWidget, index: Index) -> None:
         """Show the key there is."""
         if isinstance(editor, QKeySequenceEdit):
+            # That is no key that was pressed, and the view does not know the editor yet.
+            editor.blockSignals(True)
             editor.setKeySequence(QKeySequence(str(index.data() or "")))
+            editor.blockSignals(False)
 
     def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
         """Keep the key that was pressed."""
