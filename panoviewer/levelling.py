@@ -103,10 +103,12 @@ class Levelling(QObject):
     def _apply(self, level: Level | None) -> bool:
         """Make the edit; returns whether edits are allowed."""
         self._is_ours, self._refusal = True, ""
-        may_edit = self._annotating.may_edit()
-        if may_edit:
-            self._annotating.apply("Level" if level is not None else "Level as photographed", set_level(level))
-        self._is_ours = False
+        try:
+            may_edit = self._annotating.may_edit()
+            if may_edit:
+                self._annotating.apply("Level" if level is not None else "Level as photographed", set_level(level))
+        finally:
+            self._is_ours = False
         return may_edit
 
     def _follow(self) -> None:

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ModelUnavailable
+from core.errors import ExportError, ModelUnavailable
 from core.io.atomic import atomic_file, make_folder, prepare_file
+from core.io.digest import content_sha256
 from core.models import MODELS, SEGMENTERS, ModelSpec, find_model, find_segmenter, listed_segmenters, weights_file
 from core.models.graph_runner import DIGEST_KEY, GRAPH_SUFFIX, graph_file
 from core.models.own import is_place
@@ -51,7 +52,7 @@ def export_onnx(
     Raises:
         ModelUnavailable: There is no such model, its weights are missing or broken, it cannot be exported, or the
             packages for that are missing.
-        ExportError: A file cannot be written.
+        ExportError: A file cannot be written, or other weights have the name that these would get.
     """
     spec = _find(name)
     graphs_of = _KINDS.get(spec.entry.partition(":")[0])
@@ -74,7 +75,12 @@ def export_onnx(
     progress(1, steps)
     beside = place.with_suffix(weights.suffix)
     written = []
-    if not (beside.exists() and beside.samefile(weights)):
+    if beside.exists():
+        if not beside.samefile(weights) and content_sha256(beside) != content_sha256(weights):
+            raise ExportError(
+                f"Expected no other weights under this name, got some; choose another name, or remove them: {beside}"
+            )
+    else:
         _copy(weights, beside, lambda done, total: progress(total + done, steps * total))
         written.append(beside)
     for number, graph in enumerate(graphs):

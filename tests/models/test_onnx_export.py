@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_dap import CONFIG, save, tiny  # noqa: F401 - a fixture
 
-from core.errors import ModelUnavailable
+from core.errors import ExportError, ModelUnavailable
 from core.models import find_model, graph_runner, load_model, load_segmenter, weights_file
 from core.models.click_s import ClickSConfig
 from core.models.dap import Dap
@@ -197,6 +197,15 @@ def test_a_folder_of_the_users_own_gets_the_graph_and_its_weights(small_weights,
     assert [path.name for path in written] == ["theirs.safetensors", "theirs.onnx"]
     assert written[0].read_bytes() == (own / "mine.safetensors").read_bytes()
     assert export_onnx(str(own)) == [own / "mine.onnx"]
+
+
+def test_other_weights_of_the_graphs_name_are_left_alone(tiny, tmp_path):  # noqa: F811
+    others = tmp_path / "mine.safetensors"
+    others.write_bytes(b"the only copy")
+    with pytest.raises(ExportError, match="choose another name"):
+        export_onnx("dap", tmp_path / "mine.onnx")
+    assert others.read_bytes() == b"the only copy"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["mine.safetensors"]
 
 
 def test_a_cancelled_export_leaves_no_graph(tiny, tmp_path):  # noqa: F811
