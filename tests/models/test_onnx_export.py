@@ -200,12 +200,14 @@ def test_a_folder_of_the_users_own_gets_the_graph_and_its_weights(small_weights,
 
 
 def test_other_weights_of_the_graphs_name_are_left_alone(tiny, tmp_path):  # noqa: F811
-    others = tmp_path / "mine.safetensors"
+    add_model(save(tiny, tmp_path / "model.pth"))
+    others = tmp_path / "out" / "mine.safetensors"
+    others.parent.mkdir()
     others.write_bytes(b"the only copy")
     with pytest.raises(ExportError, match="choose another name"):
-        export_onnx("dap", tmp_path / "mine.onnx")
+        export_onnx("dap", others.with_suffix(".onnx"))
     assert others.read_bytes() == b"the only copy"
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["mine.safetensors"]
+    assert list(others.parent.iterdir()) == [others]
 
 
 def test_a_cancelled_export_leaves_no_graph(tiny, tmp_path):  # noqa: F811
