@@ -70,7 +70,8 @@ class Scaling(QObject):
         if prediction is None:
             return
         try:
-            scale = self._session.scale.with_length(prediction, measured.length, length)
+            # Of the scale that was measured at, which is an earlier one until another has been applied.
+            scale = self._session.scale_shown.with_length(prediction, measured.length, length)
         except PanoError as error:
             self.failed.emit(str(error))
             return

@@ -121,6 +121,8 @@ class Session(QObject):
         self._models: dict[tuple[str, str], PanoramaModel] = {}
         self._estimated: Prediction | None = None
         self._scale_known = KnownScale()
+        self.scale_shown = KnownScale()
+        """By which the document's prediction was scaled; a new one takes a moment."""
         self._style = OverlayStyle()
         self._cloud_wanted = False
         self._cloud_of: Prediction | None = None
@@ -330,15 +332,15 @@ class Session(QObject):
         """Make the estimate, at the known scale, the document's prediction."""
         scale = self._scale_known
 
-        def work(_progress: Progress) -> tuple[Prediction, Summary, Composer]:
+        def work(_progress: Progress) -> tuple[Prediction, KnownScale, Summary, Composer]:
             prediction = scale.apply(estimated)
             summary = summarize(prediction)
-            return prediction, summary, Composer(prediction, summary.limits)
+            return prediction, scale, summary, Composer(prediction, summary.limits)
 
         self.jobs.run("Scaling", work, done=self._take_prediction, key="scale", visible=False)
 
-    def _take_prediction(self, result: tuple[Prediction, Summary, Composer]) -> None:
-        prediction, self.summary, self.composer = result
+    def _take_prediction(self, result: tuple[Prediction, KnownScale, Summary, Composer]) -> None:
+        prediction, self.scale_shown, self.summary, self.composer = result
         self.document.set_prediction(prediction)
         self.predicted.emit()
         self.set_style(self._style)

@@ -43,6 +43,8 @@ def import_set(
 ) -> None:
     """Write a public data set as labelled panoramas, which recipes train on; those that are there already are kept.
 
+    What cannot be read is told and left out; the exit code is then 1, or 2 where nothing could be read.
+
     Args:
         folder: Of a data set, as for check.
         out: Folder of the labelled panoramas.
@@ -54,5 +56,9 @@ def import_set(
 
     found, entries = find_layout(folder, layout)
     with progress_bar("Importing") as update:
-        written = store_entries(found, entries, out, height=height, progress=update)
+        written, bad = store_entries(found, entries, out, height=height, progress=update)
+    for sentence in bad:
+        console.print(sentence, highlight=False)
     console.print(f"{written} of {len(entries)} panoramas of {found.title} written: {out}", highlight=False)
+    if bad:
+        sys.exit(2 if len(bad) == len(entries) else 1)

@@ -37,7 +37,7 @@ class LevelStrip(QFrame):
         for title, _ in KINDS:
             self._kind.addItem(title)
         self._kind.currentIndexChanged.connect(lambda index: self.kind_changed.emit(KINDS[index][1]))
-        self._text = QLabel()
+        self._text = QLabel(wordWrap=True)
         self._text.setAccessibleName("What the level tool tells")
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setMinimumWidth(1)

@@ -241,8 +241,8 @@ def test_a_frame_without_its_picture_and_a_resized_map_are_listed(room, tmp_path
 def test_a_set_becomes_labelled_panoramas_once(make, room, tmp_path):
     make(tmp_path / "set", room)
     layout, entries = find_layout(tmp_path / "set")
-    assert store_entries(layout, entries, tmp_path / "out", height=32) == 1
-    assert store_entries(layout, entries, tmp_path / "out", height=32) == 0
+    assert store_entries(layout, entries, tmp_path / "out", height=32) == (1, [])
+    assert store_entries(layout, entries, tmp_path / "out", height=32) == (0, [])
     (file,) = (tmp_path / "out").iterdir()
     labelled = read_labelled(file)
     assert (labelled.size, labelled.is_metric) == ((32, 64), True)
@@ -254,6 +254,16 @@ def test_a_set_becomes_labelled_panoramas_once(make, room, tmp_path):
         np.testing.assert_allclose(np.linalg.norm(labelled.normals[known], axis=-1), 1, atol=1e-5)
     (truth,) = read_truths(tmp_path / "out", "depth")
     np.testing.assert_array_equal(truth.depth, labelled.depth)
+
+
+def test_a_panorama_that_cannot_be_read_is_told_and_left_out(room, tmp_path):
+    makers.deep360_png(tmp_path / "set", room)
+    layout, entries = find_layout(tmp_path / "set")
+    broken = min((path for path in (tmp_path / "set").rglob("*") if path.is_file()), key=lambda path: path.name)
+    broken.write_bytes(broken.read_bytes()[:40])
+    written, bad = store_entries(layout, entries, tmp_path / "out", height=32)
+    assert (written, len(bad)) == (0, 1)
+    assert broken.name in bad[0]
 
 
 def test_a_folder_holds_panoramas_of_one_height(room, tmp_path):

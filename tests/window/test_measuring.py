@@ -252,6 +252,22 @@ def test_a_true_length_scales_depth_and_cloud_and_is_kept_for_the_folder(make_ma
     qtbot.waitUntil(lambda: not read_scale(folder / "a.png"))
 
 
+def test_a_second_length_of_one_line_takes_the_place_of_the_first(make_main_window, settle, folder):
+    window = make_main_window()
+    open_photo(window, settle, folder / "a.png")
+    press(window, Qt.Key.Key_M)
+    settle(window)
+    before = window.session.document.prediction
+    for point in ((-1, 0.5, Z), (1, 0.5, Z)):
+        click_panorama(window, point)
+    measured = window.measuring._measured
+    # Both before depth has followed the first.
+    for times in (2, 3):
+        window.scaling.set_length(measured, times * measured.length)
+    settle(window)
+    np.testing.assert_allclose(window.session.document.prediction.depth, 3 * before.depth, rtol=1e-3)
+
+
 def test_a_model_that_knows_no_camera_height_is_held_to_a_factor(window, settle, fake_model):
     run = fake_model.predict
     fake_model.predict = lambda rgb, **options: replace(

@@ -18,8 +18,10 @@ from training.truths import Truth
 
 def store_entries(
     layout: Layout, entries: Sequence[Entry], out: Path, *, height: int | None = None, progress: Progress = silent
-) -> int:
+) -> tuple[int, list[str]]:
     """Write every entry as a labelled panorama; those that are there already are kept, so a killed run goes on.
+
+    A bad entry does not stop the others.
 
     Args:
         layout: How they are read.
@@ -30,10 +32,10 @@ def store_entries(
         progress: Called after each entry.
 
     Returns:
-        How many were written.
+        How many were written, and a sentence about each that cannot be read.
 
     Raises:
-        PanoError: A file is missing or broken, or those that are there already have other rows.
+        PanoError: Those that are there already have other rows.
         ExportError: A file cannot be written.
     """
     make_folder(out)
@@ -45,13 +47,18 @@ def store_entries(
             f"{there}"
         )
     written = 0
+    bad = []
     for done, (entry, target) in enumerate(zip(entries, targets, strict=True), start=1):
         if not target.exists():
-            truth = layout.read(entry, LABELS)
-            write_labelled(labelled_of(truth, layout.name, height), target)
-            written += 1
+            try:
+                truth = layout.read(entry, LABELS)
+            except PanoError as error:
+                bad.append(str(error))
+            else:
+                write_labelled(labelled_of(truth, layout.name, height), target)
+                written += 1
         progress(done, len(entries))
-    return written
+    return written, bad
 
 
 def labelled_of(truth: Truth, origin: str, height: int | None = None) -> Labelled:
