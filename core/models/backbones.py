@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelUnavailable
 from core.models.checkpoints import converted, open_checkpoint
-from core.models.layouts import BLOCK_META, VIT_META, Layout, Shape, Tensors, published_name, renames_of_vit
+from core.models.layouts import (
+    BLOCK_META,
+    VIT_META,
+    Layout,
+    Shape,
+    Tensors,
+    biased_keys,
+    published_name,
+    renames_of_vit,
+    split_biases,
+)
 from core.models.mtpano_layout import BLOCK_FACE, VIT_FACE
 
 if TYPE_CHECKING:
@@ -78,16 +88,10 @@ def _meta_layout(config: ViTConfig) -> Layout:
     shapes["mask_token"] = (1, config.width)
 
     def convert(tensors: Tensors) -> dict[str, Tensor]:
-        state = {name: tensors[theirs] for name, theirs in names.items()}
-        for number, bias in enumerate(biases):
-            query, _, value = (tensors[bias] * tensors[f"{bias}_mask"]).chunk(3)
-            state[f"{_OURS}blocks.{number}.attention.query_bias"] = query
-            state[f"{_OURS}blocks.{number}.attention.value_bias"] = value
-        return state
+        return {name: tensors[theirs] for name, theirs in names.items()} | split_biases(tensors, biases, _OURS)
 
     def unfit(tensors: Tensors) -> list[str]:
-        keys = slice(config.width, 2 * config.width)
-        return [f"{bias}_mask" for bias in biases if (tensors[bias] * tensors[f"{bias}_mask"])[keys].any()]
+        return biased_keys(tensors, biases)
 
     return Layout(shapes, convert, unfit)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -98,17 +98,10 @@ def dap_layout(config: DapConfig) -> Layout:
 
     def convert(tensors: Tensors) -> dict[str, Tensor]:
         converted = {ours: tensors[theirs] for ours, theirs in published.items()}
-        for number, bias in enumerate(biases):
-            query, _, value = (tensors[bias] * tensors[f"{bias}_mask"]).chunk(3)
-            converted[f"vit.blocks.{number}.attention.query_bias"] = query
-            converted[f"vit.blocks.{number}.attention.value_bias"] = value
-        return converted
+        return converted | split_biases(tensors, biases, "vit.")
 
     def unfit(tensors: Tensors) -> list[str]:
-        """Masks that let keys have a bias, which is always masked in the published network."""
-        keys = slice(width, 2 * width)
-        masks = [f"{bias}_mask" for bias in biases]
-        return [mask for bias, mask in zip(biases, masks, strict=True) if (tensors[bias] * tensors[mask])[keys].any()]
+        return biased_keys(tensors, biases)
 
     blocks = f"{vit}blocks."
     aliases = {f"core.pretrained.blocks.{name[len(blocks) :]}": name for name in shapes if name.startswith(blocks)}
@@ -129,6 +122,27 @@ def renames_of_vit(
             f"vit.blocks.{number}.{ours}": f"{prefix}{blocks}.{number}.{theirs}" for ours, theirs in of_block.items()
         }
     return renames
+
+
+def split_biases(tensors: Tensors, biases: Sequence[str], prefix: str) -> dict[str, Tensor]:
+    """Biases of query and value of every block, from Meta's, which are masked where keys would have one.
+
+    Args:
+        tensors: Entries of the file.
+        biases: Their names, block by block; each has its mask beside it.
+        prefix: Before our names of them.
+    """
+    state = {}
+    for number, bias in enumerate(biases):
+        query, _, value = (tensors[bias] * tensors[f"{bias}_mask"]).chunk(3)
+        state[f"{prefix}blocks.{number}.attention.query_bias"] = query
+        state[f"{prefix}blocks.{number}.attention.value_bias"] = value
+    return state
+
+
+def biased_keys(tensors: Tensors, biases: Sequence[str]) -> list[str]:
+    """Masks that let keys have a bias, which is always masked in the published networks; arguments as above."""
+    return [f"{bias}_mask" for bias in biases if (tensors[bias] * tensors[f"{bias}_mask"]).chunk(3)[1].any()]
 
 
 def published_name(name: str, renames: Mapping[str, str]) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtGui import QOpenGLContext
-from PySide6.QtOpenGL import QOpenGLTexture
 
 from panoviewer.views.gl_names import (
     GL_CLAMP_TO_EDGE,
@@ -20,15 +19,12 @@ from panoviewer.views.gl_names import (
     GL_RGBA8,
     GL_TEXTURE0,
     GL_TEXTURE_2D,
-    GL_TEXTURE_MAG_FILTER,
-    GL_TEXTURE_MIN_FILTER,
-    GL_TEXTURE_WRAP_S,
-    GL_TEXTURE_WRAP_T,
     GL_UNPACK_ALIGNMENT,
     GL_UNSIGNED_BYTE,
     NULL,
     address_of,
 )
+from panoviewer.views.gl_texture import plain_texture
 from panoviewer.views.masks import MaskMap, Part
 from panoviewer.views.sphere_texture import BAND_BYTES, TICK_SECONDS
 
@@ -52,12 +48,12 @@ class MaskTexture:
         self._masks = masks
         self._step = -(-masks.index.shape[1] // device_width)
         self._gl = QOpenGLContext.currentContext().functions()
-        self._index = self._texture(GL_REPEAT)
+        self._index = plain_texture(interpolation=GL_NEAREST, wrap=GL_REPEAT)
         height, width = self._sent.shape
         self._gl.glTexImage2D(
             GL_TEXTURE_2D, 0, GL_LUMINANCE8_ALPHA8, width, height, 0, GL_LUMINANCE_ALPHA, GL_UNSIGNED_BYTE, NULL
         )
-        self._palette = self._texture(GL_CLAMP_TO_EDGE)
+        self._palette = plain_texture(interpolation=GL_NEAREST, wrap=GL_CLAMP_TO_EDGE)
         self._stale: list[Part] = []
         self.palette_rows = 0
         self.drawable = False
@@ -118,20 +114,6 @@ class MaskTexture:
         """Give the memory back."""
         self._index.destroy()
         self._palette.destroy()
-
-    def _texture(self, wrap: int) -> QOpenGLTexture:
-        texture = QOpenGLTexture(QOpenGLTexture.Target.Target2D)
-        texture.create()
-        self._gl.glActiveTexture(GL_TEXTURE0)
-        self._gl.glBindTexture(GL_TEXTURE_2D, texture.textureId())
-        for name, value in (
-            (GL_TEXTURE_MIN_FILTER, GL_NEAREST),
-            (GL_TEXTURE_MAG_FILTER, GL_NEAREST),
-            (GL_TEXTURE_WRAP_S, wrap),
-            (GL_TEXTURE_WRAP_T, GL_CLAMP_TO_EDGE),
-        ):
-            self._gl.glTexParameteri(GL_TEXTURE_2D, name, value)
-        return texture
 
     def _send_palette(self) -> None:
         colors = self._masks.palette

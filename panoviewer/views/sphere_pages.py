@@ -26,15 +26,12 @@ from panoviewer.views.gl_names import (
     GL_RGBA8,
     GL_TEXTURE0,
     GL_TEXTURE_2D,
-    GL_TEXTURE_MAG_FILTER,
-    GL_TEXTURE_MIN_FILTER,
-    GL_TEXTURE_WRAP_S,
-    GL_TEXTURE_WRAP_T,
     GL_UNPACK_ALIGNMENT,
     GL_UNSIGNED_BYTE,
     NULL,
     address_of,
 )
+from panoviewer.views.gl_texture import plain_texture
 
 PLACE = PAGE + 2 * BORDER
 """Pixels that a page takes up in the texture, each way."""
@@ -163,10 +160,10 @@ class SpherePages:
             return
         self.release()
         self._across = across
-        self._atlas = self._texture(GL_LINEAR)
+        self._atlas = plain_texture(interpolation=GL_LINEAR, wrap=GL_CLAMP_TO_EDGE)
         side = across * PLACE
         self._gl.glTexImage2D(GL_TEXTURE_2D, 0, self._internal, side, side, 0, self._format, GL_UNSIGNED_BYTE, NULL)
-        self._table = self._texture(GL_NEAREST)
+        self._table = plain_texture(interpolation=GL_NEAREST, wrap=GL_CLAMP_TO_EDGE)
         self._places.clear()
         self._free = list(range(across**2))[::-1]
 
@@ -190,17 +187,3 @@ class SpherePages:
         gl.glBindTexture(GL_TEXTURE_2D, self._table.textureId())
         gl.glPixelStorei(GL_UNPACK_ALIGNMENT, 1)
         gl.glTexImage2D(GL_TEXTURE_2D, 0, GL_RGBA8, cols, rows, 0, GL_RGBA, GL_UNSIGNED_BYTE, address_of(table))
-
-    def _texture(self, interpolation: int) -> QOpenGLTexture:
-        texture = QOpenGLTexture(QOpenGLTexture.Target.Target2D)
-        texture.create()
-        self._gl.glActiveTexture(GL_TEXTURE0)
-        self._gl.glBindTexture(GL_TEXTURE_2D, texture.textureId())
-        for name, value in (
-            (GL_TEXTURE_MIN_FILTER, interpolation),
-            (GL_TEXTURE_MAG_FILTER, interpolation),
-            (GL_TEXTURE_WRAP_S, GL_CLAMP_TO_EDGE),
-            (GL_TEXTURE_WRAP_T, GL_CLAMP_TO_EDGE),
-        ):
-            self._gl.glTexParameteri(GL_TEXTURE_2D, name, value)
-        return texture
