@@ -23,7 +23,6 @@ from panoviewer.stage import Stage
 from panoviewer.views.difference import Legend, paint_difference
 from panoviewer.views.overlay import Composer, Layer
 
-STEP = 0.02
 Compared = tuple[Comparison, Figures, Composer]
 
 
@@ -74,10 +73,8 @@ class Comparing(QObject):
         self._is_difference = False
         self._is_matching = False
         self._divider = 0.5
-        bar.mode_changed.connect(lambda on: self.show_difference() if on else self.show_swipe())
         bar.matching_changed.connect(self._match)
         bar.closed.connect(self.stop)
-        stage.divided.connect(self.divide)
         layering.style_changed.connect(self._paint)
         session.opened.connect(self.stop)
         session.predicted.connect(self._compare)
@@ -91,6 +88,11 @@ class Comparing(QObject):
     def is_difference(self) -> bool:
         """True while the difference is shown, and not a divider."""
         return self._is_difference
+
+    @property
+    def divider(self) -> float:
+        """Where A ends and B begins, as a share of the views' width."""
+        return self._divider
 
     @property
     def comparison(self) -> Comparison | None:
@@ -175,10 +177,6 @@ class Comparing(QObject):
         self._divider = min(max(place, 0.0), 1.0)
         if self.active and not self._is_difference:
             self._stage.move_divider(self._divider)
-
-    def nudge(self, by: int) -> None:
-        """Move the divider by so many steps to the right."""
-        self.divide(self._divider + STEP * by)
 
     def _show(self, *, is_difference: bool) -> None:
         self._is_difference = is_difference

@@ -1,13 +1,15 @@
-"""The masks of two selected segments compared: what is only in one, what is in both."""
+"""The masks of two selected segments compared: one beside the other, or what is only in one and what is in both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from core.comparison import overlap, overlap_iou
+from core.comparison import Overlap, overlap, overlap_iou
 from core.progress import Progress
 from core.pyramid import Pyramid
 from core.scene import Segment
@@ -19,14 +21,28 @@ from panoviewer.views.difference import Legend, paint_overlap
 from panoviewer.views.overlay import MAX_OVERLAY_WIDTH
 
 _KEY = "compare-segments"
-Painted = tuple[Pyramid, Legend, str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Painted:
+    """`a` to the left of the divider; None where `b`, the difference, is all that is shown. `text` has the numbers."""
+
+    a: Pyramid | None
+    b: Pyramid
+    legend: Legend | None
+    text: str
 
 
 class ComparingSegments(QObject):
-    """Shows A, the first of two selected segments, B, the second, and what they share, in place of their own colours.
+    """Shows A, the first of two selected segments, and B, the second, in place of their own colours.
+
+    Attributes:
+        active: Two segments are compared.
+        is_difference: What is only in one and what is in both is shown, and not a divider; at first it is.
+        divider: Where A ends and B begins, as a share of the views' width.
 
     Signals:
-        changed: Two segments are compared now, or no longer.
+        changed: Two segments are compared now, in another way, or no longer.
         noted(str): Why nothing is compared.
     """
 
@@ -60,20 +76,31 @@ class ComparingSegments(QObject):
         self._bar = bar
         self._set_bare = set_bare
         self.active = False
+        self.is_difference = True
+        self.divider = 0.5
         bar.closed.connect(self.stop)
         annotating.selection_changed.connect(self.follow)
 
     def start(self) -> None:
-        """Compare the two selected segments."""
-        chosen = self._annotating.selected_segments
-        if len(chosen) != 2:
-            self.noted.emit(
-                f"Select two segments to compare their masks, with Ctrl + click; {len(chosen)} are selected."
-            )
-            return
-        self.active = True
-        self.changed.emit()
-        self._jobs.run("Comparing segments", partial(_paint, *chosen), done=partial(self._show, *chosen), key=_KEY)
+        """Compare the two selected segments, by their difference at first."""
+        self.is_difference = True
+        self._run()
+
+    def show_swipe(self) -> None:
+        """A on the left of a divider, B on the right."""
+        self.is_difference = False
+        self._run()
+
+    def show_difference(self) -> None:
+        """What is only in one and what is in both."""
+        self.is_difference = True
+        self._run()
+
+    def divide(self, place: float) -> None:
+        """Move the divider to a share of the views' width."""
+        self.divider = min(max(place, 0.0), 1.0)
+        if not self.is_difference:
+            self._stage.move_divider(self.divider)
 
     def stop(self) -> None:
         """Show the segments themselves again."""
@@ -89,26 +116,39 @@ class ComparingSegments(QObject):
         """Other segments are selected, or they were edited: compare what there is now, or nothing any more."""
         if self.active:
             if len(self._annotating.selected_segments) == 2:
-                self.start()
+                self._run()
             else:
                 self.stop()
 
-    def _show(self, a: Segment, b: Segment, painted: Painted) -> None:
+    def _run(self) -> None:
+        chosen = self._annotating.selected_segments
+        if len(chosen) != 2:
+            self.noted.emit(
+                f"Select two segments to compare their masks, with Ctrl + click; {len(chosen)} are selected."
+            )
+            return
+        self.active = True
+        self.changed.emit()
+        work = partial(_paint, *chosen, is_difference=self.is_difference)
+        self._jobs.run("Comparing segments", work, done=partial(self._show, *chosen), key=_KEY)
+
+    def _show(self, a: Segment, b: Segment, painted: _Painted) -> None:
         if self.active:
-            pyramid, legend, text = painted
-            self._bar.show_masks(_name(a), _name(b), text, legend)
+            is_difference = painted.a is None
+            self._bar.show_masks(_name(a), _name(b), painted.text, painted.legend, is_difference=is_difference)
             self._set_bare(True)
-            self._stage.set_other(pyramid, 0.0)
+            divider = 0.0 if is_difference else self.divider
+            self._stage.set_other(painted.b, divider, movable=not is_difference, instead=painted.a)
 
 
 def _name(segment: Segment) -> str:
     return f"{segment.label or 'segment'} {segment.number}"
 
 
-def _paint(a: Segment, b: Segment, _progress: Progress) -> Painted:
+def _paint(a: Segment, b: Segment, _progress: Progress, *, is_difference: bool) -> _Painted:
     held = overlap(a.mask.unpack(), b.mask.unpack())
     step = max(1, -(-held.shape[1] // MAX_OVERLAY_WIDTH))
-    picture, legend = paint_overlap(held[step // 2 :: step, step // 2 :: step])
+    seen = held[step // 2 :: step, step // 2 :: step]
     iou = overlap_iou(held)
     parts = [
         "IoU " + ("unknown, both are empty" if iou is None else f"{iou:.4f}"),
@@ -116,4 +156,12 @@ def _paint(a: Segment, b: Segment, _progress: Progress) -> Painted:
         f"only in B {(b.mask - a.mask).solid_angle():.4f} sr",
         f"in both {(a.mask & b.mask).solid_angle():.4f} sr",
     ]
-    return Pyramid.of(picture), legend, "      ".join(parts)
+    text = "      ".join(parts)
+    if is_difference:
+        picture, legend = paint_overlap(seen)
+        return _Painted(None, Pyramid.of(picture), legend, text)
+    a_alone, b_alone = (
+        Pyramid.of(paint_overlap(np.where((seen == only) | (seen == Overlap.BOTH), only, Overlap.NEITHER))[0])
+        for only in (Overlap.ONLY_A, Overlap.ONLY_B)
+    )
+    return _Painted(a_alone, b_alone, None, text)

@@ -23,7 +23,9 @@ ACTIONS = (
     *("swipe", "difference", "divider_left", "divider_right"),
 )
 """The actions of comparing."""
-_OF_PREDICTIONS = ("swipe", "difference", "divider_left", "divider_right")
+_OF_A_COMPARISON = ("swipe", "difference", "divider_left", "divider_right", "compare_end")
+STEP = 0.02
+"""Share of the views' width by which a key moves the divider."""
 
 
 class ComparisonDesk(QObject):
@@ -81,6 +83,8 @@ class ComparisonDesk(QObject):
             comparing.noted.connect(self.noted)
             comparing.changed.connect(self.refresh)
         session.document.scene_changed.connect(self.segments.follow)
+        self.bar.mode_changed.connect(lambda on: self._set_difference(on=on))
+        stage.divided.connect(self._divide)
         self.refresh()
 
     def handlers(self) -> dict[str, Callable[..., object]]:
@@ -91,21 +95,33 @@ class ComparisonDesk(QObject):
             "compare_files": lambda: self._compare_predictions(predictions.choose_files),
             "compare_segments": self._compare_segments,
             "compare_end": self.bar.closed.emit,
-            "swipe": lambda *_on: predictions.show_swipe(),
-            "difference": lambda *_on: predictions.show_difference(),
-            "divider_left": lambda: predictions.nudge(-1),
-            "divider_right": lambda: predictions.nudge(1),
+            "swipe": lambda *_on: self._set_difference(on=False),
+            "difference": lambda *_on: self._set_difference(on=True),
+            "divider_left": lambda: self._divide(self._shown.divider - STEP),
+            "divider_right": lambda: self._divide(self._shown.divider + STEP),
         }
+
+    @property
+    def _shown(self) -> Comparing | ComparingSegments:
+        return self.segments if self.segments.active else self.predictions
 
     def refresh(self) -> None:
         """Offer what can be done with a comparison."""
-        predictions, actions = self.predictions, self._actions
+        shown, actions = self._shown, self._actions
         actions["compare_previous"].setEnabled(self._session.previous is not None)
-        for name in _OF_PREDICTIONS:
-            actions[name].setEnabled(predictions.active)
-        actions["compare_end"].setEnabled(predictions.active or self.segments.active)
-        actions["swipe"].setChecked(predictions.active and not predictions.is_difference)
-        actions["difference"].setChecked(predictions.active and predictions.is_difference)
+        for name in _OF_A_COMPARISON:
+            actions[name].setEnabled(shown.active)
+        actions["swipe"].setChecked(shown.active and not shown.is_difference)
+        actions["difference"].setChecked(shown.active and shown.is_difference)
+
+    def _divide(self, place: float) -> None:
+        self._shown.divide(place)
+
+    def _set_difference(self, *, on: bool) -> None:
+        if on:
+            self._shown.show_difference()
+        else:
+            self._shown.show_swipe()
 
     def _compare_predictions(self, start: Callable[[], object]) -> None:
         self.segments.stop()

@@ -52,6 +52,7 @@ class Stage(QWidget):
         self._masks: MaskMap | None = None
         self._marks: Marks = ()
         self._other: Pyramid | None = None
+        self._instead: Pyramid | None = None
         self._divider: float | None = None
         self._handles = [SwipeHandle(view) for view in self.sphere_views]
         for handle in self._handles:
@@ -109,7 +110,7 @@ class Stage(QWidget):
         self.previewing = False
         for view in self.sphere_views:
             view.set_panorama(self._pyramid)
-            view.set_overlay(self._overlay)
+            view.set_overlay(self._instead or self._overlay)
             view.set_other(self._other, self._divider)
             view.set_masks(self._masks)
             view.set_marks(self._marks)
@@ -117,17 +118,28 @@ class Stage(QWidget):
     def set_overlay(self, overlay: Pyramid | None) -> None:
         """Lay a premultiplied RGBA picture of any size over the photo."""
         self._overlay = overlay
-        for view in self._shown():
-            view.set_overlay(overlay)
+        if self._instead is None:
+            self._lay(overlay)
 
-    def set_other(self, other: Pyramid | None, divider: float | None, *, movable: bool = False) -> None:
+    def set_other(
+        self,
+        other: Pyramid | None,
+        divider: float | None,
+        *,
+        movable: bool = False,
+        instead: Pyramid | None = None,
+    ) -> None:
         """Show another overlay instead, to the right of a share of the views' width.
 
         Args:
             other: A premultiplied RGBA picture of any size; None for the bare photo.
             divider: 0 is the left edge, 1 the right one; None shows the first overlay everywhere.
             movable: Show a handle by which the user moves it; see `divided`.
+            instead: Shown to the left in place of the first overlay, until `set_other` is called without it.
         """
+        if instead is not self._instead:
+            self._instead = instead
+            self._lay(instead or self._overlay)
         self._other, self._divider = other, divider
         for view in self._shown():
             view.set_other(other, divider)
@@ -136,7 +148,7 @@ class Stage(QWidget):
 
     def move_divider(self, divider: float) -> None:
         """Have the divider of `set_other` at another share of the width."""
-        self.set_other(self._other, divider, movable=True)
+        self.set_other(self._other, divider, movable=True, instead=self._instead)
 
     def set_masks(self, layers: Sequence[MaskLayer]) -> None:
         """Lay these masks over the overlay, later ones over earlier ones, in place of those before.
@@ -166,6 +178,10 @@ class Stage(QWidget):
         self._marks = marks
         for view in self._shown():
             view.set_marks(marks)
+
+    def _lay(self, overlay: Pyramid | None) -> None:
+        for view in self._shown():
+            view.set_overlay(overlay)
 
     def _shown(self) -> tuple[SphereView, ...]:
         """The views that show the open panorama."""

@@ -17,7 +17,7 @@ RAMP_WIDTH, RAMP_HEIGHT = 140, 12
 
 
 class CompareBar(QFrame):
-    """Two lines above the views while two predictions are compared.
+    """Two lines above the views while two predictions, or two masks, are compared.
 
     Signals:
         mode_changed(bool): Show the difference (True), or a divider between the two (False).
@@ -38,7 +38,7 @@ class CompareBar(QFrame):
         self.swipe = QPushButton("Swipe")
         self.swipe.setToolTip("A on the left of a line that can be dragged, B on the right.")
         self.difference = QPushButton("Difference")
-        self.difference.setToolTip("Where the two differ, in the layer that is shown.")
+        self.difference.setToolTip("Where the two differ; of predictions, in the layer that is shown.")
         for button, is_difference in ((self.swipe, False), (self.difference, True)):
             button.setObjectName("hint")
             button.setCheckable(True)
@@ -98,14 +98,11 @@ class CompareBar(QFrame):
         with QSignalBlocker(self.matching):
             self.matching.setChecked(is_matching)
         self.matching.setVisible(has_depth)
-        self.swipe.show()
-        self.difference.show()
 
-    def show_masks(self, a: str, b: str, text: str, legend: Legend) -> None:
-        """Compare two masks, which are always shown as their difference."""
+    def show_masks(self, a: str, b: str, text: str, legend: Legend | None, *, is_difference: bool) -> None:
+        """Compare two masks, which have no scale."""
         self.set_names(a, b)
-        for widget in (self.swipe, self.difference, self.matching):
-            widget.hide()
+        self.set_mode(is_difference=is_difference, is_matching=False, has_depth=False)
         self._figures.setText(text)
         self._figures.setToolTip(text)
         self.set_legend(legend)

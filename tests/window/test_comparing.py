@@ -289,7 +289,7 @@ def test_the_masks_of_two_selected_segments_are_compared(red_window, settle):
     assert f"IoU {a.mask.iou(b.mask):.4f}" in red_window.comparison.bar.text
     assert f"only in A {(a.mask - b.mask).solid_angle():.4f} sr" in red_window.comparison.bar.text
     assert red_window.comparison.bar.legend_text == "only in A only in B in both"
-    assert not red_window.comparison.bar.swipe.isVisible()
+    assert red_window.actions_by_name["difference"].isChecked()
     assert red_window.desk.display._bare
     red_window.actions_by_name["compare_end"].trigger()
     assert not red_window.comparison.bar.isVisible()
@@ -302,3 +302,49 @@ def test_the_masks_of_two_selected_segments_are_compared(red_window, settle):
     assert f"IoU {a.mask.iou(smaller.mask):.4f}" in red_window.comparison.bar.text
     annotating.select([a.number])
     assert not red_window.comparison.bar.isVisible(), "other segments are selected"
+
+
+def test_a_divider_lies_between_the_masks_of_two_selected_segments(red_window, settle):
+    window, annotating = red_window, red_window.desk.annotating
+    views = window.stage.sphere_views
+    before = [columns(view, 0.5, 1.0) for view in views]
+    bits = np.zeros(window.session.document.panorama.rgb.shape[:2], bool)
+    for rows in (np.s_[:], np.s_[: len(bits) // 2]):
+        held = np.zeros_like(bits)
+        held[rows] = True
+        annotating.add([Segment(1, SphereMask.pack(held), "ball")])
+    a, b = annotating.segments
+    annotating.select([a.number, b.number])
+    window.actions_by_name["compare_segments"].trigger()
+    settle(window)
+    press(window, Qt.Key.Key_W)
+    settle(window)
+    assert window.actions_by_name["swipe"].isChecked()
+    assert f"IoU {a.mask.iou(b.mask):.4f}" in window.comparison.bar.text
+    assert window.comparison.bar.legend_text == ""
+    for handle, view in zip(window.stage._handles, views, strict=True):
+        assert handle.isVisible()
+        left, right = columns(view, 0.25), columns(view, 0.75)
+        assert (left[..., 2] > left[..., 0] + 60).all(), "A is blue"
+        assert (right[..., 0] > right[..., 2] + 60).all(), "B is orange"
+    drag_handle(window.stage._handles[0], window.stage.erp, 0.9)
+    settle(window)
+    for view in views:
+        moved = columns(view, 0.75)
+        assert (moved[..., 2] > moved[..., 0] + 60).all()
+    press(window, Qt.Key.Key_Left, CTRL)
+    assert window.comparison.segments.divider == pytest.approx(0.88, abs=0.01)
+    empty = replace(b, mask=SphereMask.pack(np.zeros_like(bits)))
+    window.session.document.apply("Edit", lambda scene: replace(scene, segments=(a, empty)))
+    settle(window)
+    assert window.actions_by_name["swipe"].isChecked(), "an edit keeps the divider"
+    press(window, Qt.Key.Key_Q)
+    settle(window)
+    assert not any(handle.isVisible() for handle in window.stage._handles)
+    assert window.comparison.bar.legend_text == "only in A only in B in both"
+    window.actions_by_name["compare_end"].trigger()
+    assert not window.actions_by_name["swipe"].isEnabled()
+    window.session.document.apply("Remove", lambda scene: replace(scene, segments=()))
+    settle(window)
+    for view, picture in zip(views, before, strict=True):
+        np.testing.assert_allclose(columns(view, 0.5, 1.0), picture, atol=3)
