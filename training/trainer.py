@@ -21,6 +21,7 @@ from training.checkpoint import load_checkpoint
 from training.choices import Processes, choose
 from training.config import TrainConfig, plain
 from training.feed import steps_of
+from training.heap import keep_freed_memory
 from training.quarantine import FILE_NAME as QUARANTINE_NAME
 from training.quarantine import Quarantine
 from training.recipes import find_recipe
@@ -58,6 +59,7 @@ def train(name: str, config: TrainConfig, *, resume: bool, report: Callable[[dic
         )
     config, choices = choose(config, processes, resumed=state["config"] if state else None)
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     recipe = spec.make(config)
     recipe.open()
     run = Run(recipe, config, processes, choices)

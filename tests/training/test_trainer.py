@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from core.errors import PanoError
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import TrainConfig
-from training.recipes.pano_s import PanoSTraining
+from training.recipes.pano_s import PanoSRecipe, PanoSTraining
 from training.trainer import learning_rate, train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,3 +192,56 @@ def test_the_learning_rate_rises_holds_and_falls():
     assert learning_rate(300, config) == 1.0
     assert learning_rate(750, config) == pytest.approx(0.5)
     assert learning_rate(1000, config) == 0.0
+
+
+def test_a_run_begins_with_the_weights_that_it_is_given(box_worlds, tmp_path):
+    first = train("pano-s", config_for(box_worlds, tmp_path / "first", steps=3), resume=False, report=lambda _: None)
+    learned = load_checkpoint(first, "pano-s")["ema"]
+    recipe = PanoSRecipe(config_for(box_worlds, tmp_path / "second", start=first))
+    recipe.open()
+    begun = recipe.build().state_dict()
+    assert all(torch.equal(begun[name], learned[name]) for name in learned)
+    exported = tmp_path / "weights.safetensors"
+    save_file(learned, exported)
+    again = PanoSRecipe(config_for(box_worlds, tmp_path / "third", start=exported))
+    again.open()
+    assert all(torch.equal(value, learned[name]) for name, value in again.build().state_dict().items())
+
+
+def test_weights_of_another_network_are_no_start(box_worlds, tmp_path):
+    save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(PanoError, match="lacks"):
+        train(
+            "pano-s",
+            config_for(box_worlds, tmp_path / "run", start=tmp_path / "other.safetensors"),
+            resume=False,
+            report=lambda _: None,
+        )
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_memory_that_a_step_freed_is_kept_for_the_next_one():
+    program = """
+import sys
+from pathlib import Path
+import numpy as np
+from training.heap import keep_freed_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+if "keep" in sys.argv:
+    assert keep_freed_memory()
+before = resident()
+piece = np.ones(25_000_000)
+del piece
+print(resident() - before)
+"""
+
+    def kept(*arguments):
+        command = [sys.executable, "-c", program, *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return int(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+
+    assert kept() < 50e6
+    assert kept("keep") > 150e6

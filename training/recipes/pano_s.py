@@ -24,6 +24,7 @@ from training.draw import Draw
 from training.metrics import Confusion, depth_scores, normal_scores
 from training.pool import Pool
 from training.recipes.base import Batch, Headline, Recipe, Shipped
+from training.start import begin_with
 from training.worlds.classes import CLASS_NAMES, UNLABELLED
 
 INDOOR_ONLY = ("floor", "ceiling", "sofa", "bed", "cabinet", "shelf", "curtain", "painting", "lamp")
@@ -51,6 +52,10 @@ class PanoSTraining(WorldTraining):
     Those with labels beside them are left out."""
     photo_batch: int = 1
     """Photographs beside the worlds in one part of a step, when there are any."""
+    start: Path | None = None
+    """Weights (safetensors) or a run of this recipe to begin with; random ones when left out."""
+    class_weight: float = 0.4
+    """Of the two losses of classes; those of depth and normals count 1."""
 
 
 class PanoSRecipe(Recipe):
@@ -67,17 +72,22 @@ class PanoSRecipe(Recipe):
         super().__init__()
         self._config = config
         self._photos: list[Photo] = []
+        self._begins = False
         balance = np.clip((0.02 / np.array([_SHARES[name] for name in CLASS_NAMES])) ** _BALANCE, 0.25, 5.0)
         self._class_weights = torch.tensor(balance, dtype=torch.float32)
         self._indoor_only = torch.tensor([name in INDOOR_ONLY for name in CLASS_NAMES])
         self._outdoor_only = torch.tensor([name in OUTDOOR_ONLY for name in CLASS_NAMES])
 
     def build(self) -> PanoSNet:
-        """A network with fresh weights."""
-        return PanoSNet(len(CLASS_NAMES))
+        """The network; once the data are open it begins with the weights that the configuration names."""
+        network = PanoSNet(len(CLASS_NAMES))
+        if self._begins and self._config.start is not None and torch.get_default_device().type != "meta":
+            begin_with(network, self._config.start, NAME)
+        return network
 
     def open(self) -> None:
-        """Find the worlds and the photographs."""
+        """Find the worlds, the photographs and the weights to begin with."""
+        self._begins = True
         self._worlds = WorldFolder(self._config.worlds, held_out=self._config.held_out)
         self.pools["worlds"] = Pool(self._worlds.refreshed, self._config.worlds)
         self._photos = list_photos(self._config.photos) if self._config.photos else []
@@ -114,8 +124,9 @@ class PanoSRecipe(Recipe):
         ceiling = _mean_difference(output.log_ceiling_ratio, batch["log_ceiling_ratio"])
         photos = self._photo_loss(output, batch)
         total = (
-            absolute + aligned + 2.0 * edges + normals + 0.3 * surface + 0.4 * classes + 0.4 * overlap + 0.4 * far
-            + 0.2 * indoor + 0.3 * camera + 0.3 * ceiling + 0.2 * photos
+            absolute + aligned + 2.0 * edges + normals + 0.3 * surface
+            + self._config.class_weight * (classes + overlap)
+            + 0.4 * far + 0.2 * indoor + 0.3 * camera + 0.3 * ceiling + 0.2 * photos
         )  # fmt: skip
         parts = {
             "depth": absolute, "aligned": aligned, "edges": edges, "normals": normals, "surface": surface,

@@ -35,7 +35,6 @@ from training.sap.layouts import Layout, Looks
 from training.sap.networks import (
     LEAST,
     NetworkName,
-    begin_with,
     click_s_config,
     is_click_s,
     random_network,
@@ -44,6 +43,7 @@ from training.sap.networks import (
 )
 from training.sap.scan import Scan, ScanOptions, judge_worlds
 from training.sap.segmenters import freeze_encoder, segmenter_for
+from training.start import begin_with
 from training.worlds.sample import read_sample
 
 NAME = "sap"
@@ -134,7 +134,7 @@ class SapRecipe(Recipe):
         """The network; once the data are open it begins with the weights that the configuration names."""
         network = random_network(self._config.network, self._config.height)
         if self._start is not None and torch.get_default_device().type != "meta":
-            begin_with(network, self._start)
+            begin_with(network, self._start, NAME)
         if not self._config.encoder:
             freeze_encoder(network)
         return network

@@ -11,8 +11,6 @@ from torch import nn
 from core.errors import ModelUnavailable, PanoError
 from core.models import find_segmenter, weights_file
 from core.models.click_s import ClickSConfig
-from core.models.weights import load_strictly
-from training.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from core.models.networks.sam2 import Sam2Config
@@ -90,21 +88,3 @@ def start_file(name: str, given: Path | None) -> Path:
             f"FILE --as {name}', name one with --start, or begin with random numbers (--fresh): {path}"
         )
     return path
-
-
-def begin_with(network: nn.Module, path: Path) -> None:
-    """Put the numbers of a file of weights, or the averaged ones of a run, into a network.
-
-    Raises:
-        PanoError: They cannot be read, or are of another network.
-    """
-    if path.is_file() and path.suffix == ".safetensors":
-        load_strictly(network, path)
-        return
-    try:
-        network.load_state_dict(load_checkpoint(path, "sap")["ema"])
-    except RuntimeError as error:
-        raise PanoError(
-            f"Expected a run of the same network to begin with, got another ({str(error).splitlines()[-1].strip()}); "
-            f"choose another --network or --start: {path}"
-        ) from error
