@@ -6,14 +6,16 @@ and contrast say; the energy is that of `core.segment.cut` with the colours of t
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.geometry.cache import BoundedCache
 from core.geometry.compiled import compiled, frozen
-from core.geometry.sphere import lonlat_to_erp
+from core.geometry.sphere import lonlat_to_erp, lonlat_to_pixels
 from core.mask import SphereMask
 from core.scene import Click
 from core.segment.cut import Bits, Colors, CutWeights, cut_free
@@ -25,6 +27,26 @@ COARSEST_REACH_PX = 16
 TILE = 256
 _SOME = np.float32(1e-3)
 """Weight beside which that of a side that is not near counts for nothing."""
+_KNOWN_BYTES = 16 << 20
+
+
+class RefinedTiles:
+    """What became of the tiles of one photograph, so that a correction works again only on those that it changed."""
+
+    def __init__(self) -> None:
+        self._tiles: BoundedCache[NDArray[np.uint8]] = BoundedCache(_KNOWN_BYTES, lambda packed: packed.nbytes)
+
+    def refined(self, place: tuple[object, ...], near: Bits, work: Callable[[], Bits]) -> Bits:
+        """A tile with its border on the edges.
+
+        Args:
+            place: Where it is and how it is worked on.
+            near: (h, w) the mask there, with its margin.
+            work: Makes it, (h, w).
+        """
+        key = (place, near.shape, hashlib.blake2b(np.packbits(near).data, digest_size=16).digest())
+        packed = self._tiles.get(key, lambda: np.packbits(work()))
+        return np.unpackbits(packed, count=near.size).reshape(near.shape).view(np.bool_)
 
 
 def refine_edges(
@@ -34,6 +56,7 @@ def refine_edges(
     *,
     reach: float,
     weights: CutWeights = AT_EDGES,
+    known: RefinedTiles | None = None,
 ) -> Bits:
     """A mask on a panorama with its border moved to the photograph's edges nearby.
 
@@ -42,9 +65,11 @@ def refine_edges(
     Args:
         rgb: (H, W, 3) sRGB uint8.
         mask: (H, W) bool.
-        clicks: That are obeyed.
+        clicks: That are obeyed; tiles are laid from the first one, so that they stay where they are when the mask is
+            corrected.
         reach: Radians by which the border may move.
         weights: Of the voices.
+        known: Tiles of this photograph that were worked on before, if they are kept.
 
     Returns:
         (H, W) bool.
@@ -54,10 +79,16 @@ def refine_edges(
         raise ValueError(f"a mask has its photograph's size {rgb.shape[:2]}, got {mask.shape}")
     refined = mask.copy()
     reach_px = round(min(reach / math.pi * height, COARSEST_REACH_PX))
-    tiles = _border_tiles(mask, reach_px, 4 * reach_px) if reach_px >= FINEST_REACH_PX else ()
+    known = known or RefinedTiles()
+    start = lonlat_to_pixels(clicks[0].lon, clicks[0].lat, height, width) if clicks else None
+    tiles = _border_tiles(mask, reach_px, 4 * reach_px, start) if reach_px >= FINEST_REACH_PX else ()
     for rows, cols, core in tiles:
         near = np.take(mask[rows], cols, axis=1)
-        better = _refined_tile(np.take(rgb[rows], cols, axis=1), near, reach_px, weights)
+
+        def work(rows: slice = rows, cols: NDArray[np.int64] = cols, near: Bits = near) -> Bits:
+            return _refined_tile(np.take(rgb[rows], cols, axis=1), near, reach_px, weights)
+
+        better = known.refined((rows.start, int(cols[0]), reach_px, weights), near, work)
         refined[np.ix_(np.arange(rows.start, rows.stop)[core[0]], cols[core[1]])] = better[core]
     for click in clicks:
         _obey(refined, click, weights.disk)
@@ -143,9 +174,15 @@ def _deviate(rgb: Colors, sums: NDArray[np.float32], off: NDArray[np.float32]) -
 
 
 def _border_tiles(
-    mask: Bits, reach_px: int, margin: int
+    mask: Bits, reach_px: int, margin: int, start: tuple[NDArray[np.int64], NDArray[np.int64]] | None
 ) -> Iterator[tuple[slice, NDArray[np.int64], tuple[slice, slice]]]:
     """Tiles, with a margin, that hold some of a mask's border.
+
+    Args:
+        mask: (H, W).
+        reach_px: How far the border may move.
+        margin: Pixels.
+        start: Row and column of a corner of the tiles; that of what the mask covers when left out.
 
     Yields:
         Rows and columns of the panorama, and which of them are the tile's own.
@@ -157,10 +194,14 @@ def _border_tiles(
     pad = reach_px + 1
     first, last = max(0, packed.row - pad), min(height, packed.row + packed.rows + pad)
     col, cols = packed.col - pad, packed.cols + 2 * pad
+    if start is not None:
+        first -= (first - int(start[0])) % TILE
+        before = (col - int(start[1])) % TILE
+        col, cols = col - before, cols + before
     if cols >= width:
-        col, cols = 0, width
-    for top in range(first, last, TILE):
-        bottom = min(top + TILE, last)
+        col, cols = 0 if start is None else int(start[1]), width
+    for corner in range(first, last, TILE):
+        top, bottom = max(0, corner), min(corner + TILE, last)
         rows = slice(max(0, top - margin), min(height, bottom + margin))
         own_rows = slice(top - rows.start, bottom - rows.start)
         for left in range(col, col + cols, TILE):

@@ -22,7 +22,7 @@ from core.segment.memory import Remembered, choose_memories
 from core.segment.merge import SeenView, merge_mask
 from core.segment.network import ClickNetwork, Memory
 from core.segment.options import Keep, Merge, Order, SegmentOptions
-from core.segment.refine import refine_edges
+from core.segment.refine import RefinedTiles, refine_edges
 from core.segment.sweep import FrameAnswer, Prompts, Sweep, score_of, views_of_guess
 from core.segment.updates import FrameReport, Merged, Stage, Timings, Update, edge_doubt, kept_parts
 from core.segment.whole import answer_whole
@@ -85,6 +85,7 @@ class SegmentSession:
         self._encoder = ViewEncoder(network, panorama.rgb, store or FeatureStore())
         self._steps: OrderedDict[tuple[Prompts, int | None], _Step] = OrderedDict()
         self._guesses: OrderedDict[Prompts, _Guessed] = OrderedDict()
+        self._tiles = RefinedTiles()
         self._gaze = (panorama.initial_view.yaw, panorama.initial_view.pitch)
 
     @property
@@ -310,7 +311,8 @@ class SegmentSession:
         def polish(bits: Bits) -> Bits:
             if not bits.any():
                 return bits
-            return refine_edges(self.panorama.rgb, bits, clicks, reach=edge_doubt(bits, guessed, swept))
+            reach = edge_doubt(bits, guessed, swept)
+            return refine_edges(self.panorama.rgb, bits, clicks, reach=reach, known=self._tiles)
 
         return polish
 

@@ -1,7 +1,8 @@
 """The way of one click around the sphere: which view is next, what it is told, and whether it is believed.
 
-A sweep begins with the answers of the sweep before it, that is of one click less. It looks again only at views whose
-clicks have changed, and at those that contradict what has changed in a view that they overlap.
+A sweep begins with the answers of the sweep before it, that is of one click less. It looks again only at the view that
+sees the newest click best, at those in which that click refutes what was found, and at those that contradict what has
+changed in a view that they overlap.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class FrameAnswer:
     touched: Bits
     pointer: NDArray[np.float32] | None = field(default=None, repr=False)
     memory: Memory | None = field(default=None, repr=False)
+    _coarse: Logits | None = field(default=None, repr=False)
 
     @property
     def accepted(self) -> bool:
@@ -83,6 +85,12 @@ class FrameAnswer:
     def seen_by(self, camera: Camera) -> SeenView:
         """As a voice in a merge."""
         return SeenView(camera, self.logits, trust=1 / (1 + math.exp(-max(-30.0, self.presence))))
+
+    def coarse(self, camera: Camera) -> Logits:
+        """(_COARSE, _COARSE) the logits in the same view with few pixels; answers are compared in it."""
+        if self._coarse is None:
+            self._coarse = project_logits([self.seen_by(camera)], _coarse_camera(camera), Merge.MEAN)
+        return self._coarse
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,12 +264,12 @@ class Sweep:
             return [number for number in self.path if self._box_in(number) is not None]
         newest = self.prompts.clicks[-1]
         receiving = [number for number in self.path if self._receives(newest, number)]
-        answered = [number for number in receiving if number in self.answers]
+        answered = [number for number in receiving if self._learns(newest, number)]
         if not newest.positive:
             # Alone, "not this" says nothing of an object; it corrects what is there.
             return [number for number in answered if self.answers[number].accepted]
         if not self.guess_views:
-            return receiving
+            return [number for number in receiving if number in answered or number not in self.answers]
         guessed = self._guess_sees(click_directions([newest]))[0]
         return answered if answered or guessed else receiving[:1]
 
@@ -270,6 +278,20 @@ class Sweep:
         if number == self.frames.best(click.lon, click.lat):
             return True
         return self._options.policy is not Policy.P3 and self.frames.place(number, click.lon, click.lat) is not None
+
+    def _learns(self, click: Click, number: int) -> bool:
+        """Whether a click tells a view that was looked at something new: it sees it best, or found the contrary there.
+
+        Who agrees with a click already would be asked for nothing; what the click changes elsewhere, it hears of then.
+        """
+        if number not in self.answers:
+            return False
+        if number == self.frames.best(click.lon, click.lat):
+            return True
+        u, v = project_click(self.frames.camera(number), click.lon, click.lat)
+        scale = self._size / self.frames.camera(number).width
+        row, col = (min(max(int(x * scale), 0), self._size - 1) for x in (v, u))
+        return bool(self.answers[number].logits[row, col] > 0) != click.positive
 
     def _clicks_in(self, number: int) -> tuple[list[tuple[float, float]], list[bool]]:
         """Pixels and signs of the clicks that a view gets."""
@@ -357,12 +379,12 @@ class Sweep:
         for number, answer in self.answers.items():
             if number in self.visited:
                 continue
-            camera = replace(self.frames.camera(number), height=_COARSE, width=_COARSE)
+            camera = _coarse_camera(self.frames.camera(number))
             now = project_logits([view], camera, Merge.MEAN)
             known = ~np.isnan(now)
             if not known.any():
                 continue
-            own = project_logits([answer.seen_by(self.frames.camera(number))], camera, Merge.MEAN)
+            own = answer.coarse(self.frames.camera(number))
             different = known & ((now > 0) != (own > 0))
             if old is not None:
                 before = project_logits([replace(view, logits=old)], camera, Merge.MEAN)
@@ -372,6 +394,10 @@ class Sweep:
             if cells >= max(_DIFFERENT_CELLS, _DIFFERENT_SHARE * either):
                 share = cells / max(1, int(np.count_nonzero(own > 0)))
                 self._contradicting[number] = self._contradicting.get(number, 0.0) + round(share, 6)
+
+
+def _coarse_camera(camera: Camera) -> Camera:
+    return replace(camera, height=_COARSE, width=_COARSE)
 
 
 def views_of_guess(guess: GuessResult | None, reading: int | None, *, rules: bool) -> list[SeenView]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.geometry.sphere import erp_rays, lonlat_to_directions, lonlat_to_erp
 from core.scene import Click
+from core.segment import refine
 from core.segment.cut import LEAST_LOGIT, cut_view
 from core.segment.refine import refine_edges
 
@@ -98,6 +99,23 @@ class TestOnThePanorama:
         plain = refine_edges(rgb, rough, reach=2 * REACH)
         rolled = refine_edges(np.roll(rgb, shift, axis=1), np.roll(rough, shift, axis=1), reach=2 * REACH)
         np.testing.assert_array_equal(np.roll(rolled, -shift, axis=1), plain)
+
+    @pytest.mark.parametrize(("lon", "lat"), [(0.3, 0.1), (np.pi, -0.4), (1.0, 1.3)])
+    def test_a_correction_works_only_on_the_tiles_that_it_changed(self, lon, lat, monkeypatch):
+        worked = []
+        whole = refine._refined_tile
+        monkeypatch.setattr(refine, "_refined_tile", lambda *args: worked.append(args) or whole(*args))
+        rgb, rough = _two_colors(_cap(lon, lat, 60, 512)), _cap(lon + 0.02, lat, 61, 512)
+        grown = rough | _cap(lon, lat + np.radians(60), 8, 512)
+        click, known = Click(lon, lat), refine.RefinedTiles()
+        refine_edges(rgb, rough, [click], reach=REACH / 4, known=known)
+        every = len(worked)
+        again = refine_edges(rgb, grown, [click], reach=REACH / 4, known=known)
+        assert every < len(worked) < 1.7 * every
+        np.testing.assert_array_equal(again, refine_edges(rgb, grown, [click], reach=REACH / 4))
+        done = len(worked)
+        refine_edges(rgb, grown, [click, Click(lon, lat)], reach=REACH / 4, known=known)
+        assert len(worked) == done
 
     def test_nothing_moves_farther_than_it_may(self):
         truth, rough = _cap(0, 0, 40), _cap(0, 0, 25)

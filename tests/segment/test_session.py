@@ -18,6 +18,7 @@ from core.segment.options import Expand, Keep, MemoryChoice, Merge, Order, Polic
 from core.segment.session import SegmentSession
 from core.segment.sweep import Verdict
 from core.segment.updates import Stage, edge_doubt
+from core.segment.zigzag import project_click
 
 HEIGHT = 256
 PLAIN = SegmentOptions(refine=False)
@@ -227,14 +228,36 @@ def test_a_correction_looks_again_only_at_what_it_changes():
     assert network.count("encode") <= 24
 
 
-def test_a_correction_that_changes_nothing_stays_with_its_own_views():
+@pytest.mark.parametrize("policy", Policy)
+def test_a_correction_that_changes_nothing_is_told_to_one_view(policy):
     bits, first = OBJECTS["all the way round"]
     network = Oracle()
-    one = session(network, painted(bits), replace(PLAIN, policy=Policy.P3))
+    one = session(network, painted(bits), replace(PLAIN, policy=policy))
     one.segment([first])
     before = network.count("decode")
     one.segment([first, click(-60, 0)])
     assert network.count("decode") - before == 1
+
+
+def test_a_correction_is_told_to_every_view_that_it_refutes():
+    bits, green = band(HEIGHT, -20, 10), cap(HEIGHT, 90, 20, 14)
+    network = Leaker()
+    one = session(network, painted(bits, green), replace(PLAIN, policy=Policy.P1))
+    first = list(one.updates([click(-90, 0)]))[-1]
+    wrong = [frame for frame in first.frames if frame.logits is not None and _says_yes(frame, 90, 25)]
+    assert len(wrong) >= 2
+    looked = len(network.calls)
+    one.segment([click(-90, 0), click(90, 25, positive=False)])
+    told = [prompt for name, prompt in network.calls[looked:] if name == "decode" and not prompt.positive.all()]
+    assert len(told) == len(wrong)
+
+
+def _says_yes(frame, lon, lat):
+    u, v = project_click(frame.camera, math.radians(lon), math.radians(lat))
+    edge = PLAIN.margin * frame.camera.width
+    well = edge <= u <= frame.camera.width - edge and edge <= v <= frame.camera.width - edge
+    scale = len(frame.logits) / frame.camera.width
+    return well and bool(frame.logits[int(v * scale), int(u * scale)] > 0)
 
 
 def test_going_back_one_click_asks_the_network_nothing():
