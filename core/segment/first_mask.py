@@ -62,6 +62,8 @@ EDITED = 2.0
 MOST = 0.5
 """Share of an object beyond which what lies under a negative click is no part of it, but the object itself."""
 _KEPT = 32
+_GLIMPSED, _REST = slice(0, None, 2), slice(1, None, 2)
+"""Of the views around a click: every other one suffices for something to show, and the others are read after that."""
 
 
 class CentredNetwork(Protocol):
@@ -112,12 +114,26 @@ class _State:
 
 @dataclass(frozen=True, eq=False)
 class _Views:
-    """What the network says about a first prompt in all views around it, without a thought about which is right."""
+    """What the network says about a first prompt in views around it, without a thought about which is right."""
 
     cameras: tuple[Camera, ...]
     pictures: NDArray[np.uint8]
     features: Levels
     answers: tuple[ViewAnswer, ...]
+
+    def with_rest(self, rest: _Views) -> _Views:
+        """All views in their order, when these are those of `_GLIMPSED`, and the others those of `_REST`."""
+
+        def woven(some: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+            both = np.empty((len(some) + len(others), *some.shape[1:]), some.dtype)
+            both[_GLIMPSED], both[_REST] = some, others
+            return both
+
+        cameras, answers = list(self.cameras + rest.cameras), list(self.answers + rest.answers)
+        cameras[_GLIMPSED], cameras[_REST] = self.cameras, rest.cameras
+        answers[_GLIMPSED], answers[_REST] = self.answers, rest.answers
+        levels = tuple(woven(*pair) for pair in zip(self.features, rest.features, strict=True))
+        return _Views(tuple(cameras), woven(self.pictures, rest.pictures), levels, tuple(answers))
 
 
 class _Earlier:
@@ -175,13 +191,13 @@ class CentredGuess:
         *,
         progress: Progress = silent,
     ) -> GuessResult | None:
-        """See `Glimpses`: of what the network sees in all views, that which they agree on most."""
+        """See `Glimpses`: of what the network sees in some of the views, that which they agree on most."""
         photo = self._levels(panorama_rgb)
         prompted = (tuple(clicks), box)
         if prompted in self._states:
             return None
         progress(0, 1)
-        seen = self._views(photo, prompted)
+        seen = self._views(photo, prompted, _GLIMPSED)
         self._glimpsed = prompted, seen
         inside = [answer.logits[OBJECT] > 0 for answer in seen.answers]
         best = 0
@@ -242,13 +258,16 @@ class CentredGuess:
             return self._begin(photo, prompted)
         return self._go_on(photo, prompted, before, _Earlier(before, previous))
 
-    def _views(self, photo: PhotoLevels, prompted: Prompted) -> _Views:
+    def _cameras(self, prompted: Prompted) -> tuple[Camera, ...]:
         clicks, box = prompted
         size = self._network.centred_size
         if box is None:
-            cameras = cameras_around_click(_first_positive(clicks), size)
-        else:
-            cameras = (camera_around_box(box, size),)
+            return cameras_around_click(_first_positive(clicks), size)
+        return (camera_around_box(box, size),)
+
+    def _views(self, photo: PhotoLevels, prompted: Prompted, chosen: slice) -> _Views:
+        clicks, box = prompted
+        cameras = self._cameras(prompted)[chosen]
         views = np.stack([photo.view(camera) for camera in cameras])
         features = self._network.encode_views(views, [camera.fov_x for camera in cameras], centred=box is None)
         answers = self._network.decode_views(features, [prompt_in(camera, clicks, box) for camera in cameras])
@@ -257,7 +276,9 @@ class CentredGuess:
     def _begin(self, photo: PhotoLevels, prompted: Prompted) -> _State:
         clicks, box = prompted
         known, self._glimpsed = self._glimpsed, None
-        seen = known[1] if known is not None and known[0] == prompted else self._views(photo, prompted)
+        seen = known[1] if known is not None and known[0] == prompted else self._views(photo, prompted, _GLIMPSED)
+        if box is None:
+            seen = seen.with_rest(self._views(photo, prompted, _REST))
         cameras, views, features, answers = seen.cameras, seen.pictures, seen.features, seen.answers
         colored = color_masks(cameras, views, _first_positive(clicks)) if box is None else None
         candidates = propose(cameras, views, answers, clicks, box, colored)

@@ -15,6 +15,7 @@ from core.scene import Box, Click
 from core.segment.candidates import OBJECT
 from core.segment.first_mask import CentredGuess
 from core.segment.guess import FirstGuess, Glimpses
+from core.segment.looks import FOVS_DEG
 from core.segment.merge import SeenView, merge_mask
 from core.segment.network import ViewAnswer
 from core.segment.options import Merge
@@ -125,16 +126,17 @@ def test_an_object_of_any_size_is_found_whole_anywhere(lon, lat, degrees):
     assert _iou(_mask(result), truth) > (0.93 if abs(lat) < 1 else 0.85)
 
 
-def test_a_glimpse_shows_the_object_before_the_guess_and_spares_it_its_views():
+def test_a_glimpse_shows_the_object_in_half_of_the_views_and_spares_the_guess_these():
     truth, network = _cap(0.4, 0.2, 8), SeesRed()
     guess, rgb = CentredGuess(network), _photo(_cap(0.4, 0.2, 8))
     assert isinstance(guess, Glimpses)
     rough = guess.glimpse(rgb, [Click(0.4, 0.2)], None)
     assert _iou(_mask(rough), truth) > 0.6
-    looked = len(network.encoded)
-    assert looked == 1
+    assert [shape[0] for shape, _, _ in network.encoded] == [4]
     after_glimpse = guess.guess(rgb, [Click(0.4, 0.2)], None, None)
-    assert len(network.encoded) == looked + 1  # the second look alone
+    assert [shape[0] for shape, _, _ in network.encoded] == [4, 3, 1]  # the others, and the second look
+    fovs = sorted(fov for _, several, centred in network.encoded if centred for fov in several)
+    np.testing.assert_allclose(fovs, np.radians(FOVS_DEG))
     at_once = CentredGuess(SeesRed()).guess(rgb, [Click(0.4, 0.2)], None, None)
     np.testing.assert_array_equal(after_glimpse.logits[0], at_once.logits[0])
     assert guess.glimpse(rgb, [Click(0.4, 0.2)], None) is None
@@ -153,12 +155,12 @@ def test_a_glimpse_of_another_click_or_photograph_is_not_taken_for_this_one():
 def test_the_second_look_is_as_close_as_the_object_allows():
     network = SeesRed()
     result = CentredGuess(network).guess(_photo(_cap(0.3, 0.1, 10)), [Click(0.3, 0.1)], None, None)
-    first, second = network.encoded
-    assert first[2]
+    *first, second = network.encoded
+    assert all(views[2] for views in first)
     assert not second[2]
-    assert len(first[1]) > 4
+    assert sum(len(views[1]) for views in first) > 4
     assert math.degrees(result.cameras[0].fov_x) == pytest.approx(28, abs=4)
-    assert network.asked[1][0].prior is not None
+    assert network.asked[-1][0].prior is not None
 
 
 def test_the_readings_that_were_not_looked_at_twice_are_there_too():
