@@ -27,7 +27,7 @@ except ModuleNotFoundError:
 from training.ablations.command import ablate
 from training.data_commands import check, import_set
 from training.label_commands import label, predict
-from training.stage_commands import intake, select
+from training.stage_commands import intake, select, stages
 
 
 def generate(
@@ -388,6 +388,7 @@ def main() -> None:
         "select": select,
         "predict": predict,
         "train": _train_command(sys.argv[1:]),
+        "stages": stages,
         "rank": rank,
         "evaluate": evaluate,
         "ablate": ablate,

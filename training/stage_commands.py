@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 
+from core.progress import Progress
 from training.console import console, progress_bar
+from training.progress_line import ProgressLine
 from training.stages.discriminator import QualityPlan
 from training.stages.intake import TABLE, IntakePlan
+from training.stages.record import PAGE_NAME
+from training.stages.staged import MODEL, Show, StagedTraining, run_stages
 
 _Inputs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PHOTO|VIDEO|FOLDER...")]
 _Out = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -88,3 +94,34 @@ def select(
         scores = sorted(one.score for one in ranked if one.scene == scene)
         console.print(f"{scene}: {len(scores)} labels, scores {scores[0]:.3f} to {scores[-1]:.3f}", highlight=False)
     console.print(f"{len(chosen)} of {len(ranked)} chosen: {out / SHEET}", highlight=False)
+
+
+def stages(
+    name: Annotated[Literal["dap"], tyro.conf.Positional],  # noqa: ARG001 - no other is published so far
+    config: Annotated[StagedTraining, tyro.conf.arg(name="")],
+) -> None:
+    """Train Depth Any Panoramas from worlds and photographs without labels, in its three stages.
+
+    Photographs are taken in; a labeller learns from worlds and labels them; a discriminator ranks the labels, and the
+    truest of each scene are kept; a second labeller learns from worlds and these; it labels all photographs; the final
+    network learns from worlds and these labels. The same command goes on after an interruption or a kill. stages.md and
+    stages.json tell what was done with which settings and results, selection/sheet.png shows the best and the worst
+    labels, and the folder model is what PanoViewer opens.
+
+    Args:
+        name: Of the method.
+        config: Of all stages.
+    """
+    run_stages(config, _OnConsole())
+    console.print(f"Written: {config.out / PAGE_NAME}, {config.out / MODEL}", highlight=False)
+
+
+class _OnConsole(Show):
+    def line(self, text: str) -> None:
+        console.print(text, highlight=False, markup=False)
+
+    def bar(self, title: str) -> AbstractContextManager[Progress]:
+        return progress_bar(title)
+
+    def training(self, steps: int) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+        return ProgressLine(console, steps)

@@ -5,11 +5,11 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from colonnades import colonnade
 from PIL import Image
 
 from core.errors import PanoError
 from core.geometry.camera import rotation_from_angles
-from core.geometry.sphere import erp_rays
 from core.geometry.warp import turn_erp
 from core.io.images import read_panorama
 from training.manifest import read_scenes
@@ -17,15 +17,6 @@ from training.stages.horizon import tilt_deg
 from training.stages.intake import IntakePlan, read_items, take_in
 
 PLAN = IntakePlan(height=64, seconds=1.0)
-
-
-def colonnade(height=256, seed=0):
-    """A room of striped walls between a plain floor and ceiling: all edges are verticals, or level."""
-    rays = erp_rays(height, 2 * height)
-    lon = np.arctan2(rays[..., 0], rays[..., 2])
-    wall = np.abs(rays[..., 1]) < 0.5
-    grey = np.where(wall, 120 + 80 * np.sign(np.sin(lon * 12 + seed)), np.where(rays[..., 1] > 0, 70, 220))
-    return np.repeat(grey[..., None], 3, axis=-1).astype(np.uint8)
 
 
 class Says:

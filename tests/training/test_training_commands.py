@@ -25,6 +25,7 @@ COMMANDS = (
     "select",
     "predict",
     "train",
+    "stages",
     "rank",
     "evaluate",
     "export",
@@ -59,7 +60,7 @@ def test_help_is_free_of_marks_of_the_source(run, command):
 def test_every_flag_is_explained_in_a_sentence(run, command):
     code, told, _ = run(command, "--help")
     assert code == 0
-    help_of_help, *flags = re.split(r"\n[ │|] (?=-)", told)[1:]
+    help_of_help, *flags = re.split(r"\n[ │|] (?=--?\w)", told)[1:]
     assert "--help" in help_of_help
     assert flags
     for flag in flags:
