@@ -9,6 +9,7 @@ Everything follows from the points alone, ``depth * ray``, so that it is as righ
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -113,25 +114,29 @@ class Measurement:
         """The same with one point more, (3,)."""
         return replace(self, points=np.concatenate([self.points, np.asarray(point, np.float64)[None]]))
 
-    def text(self) -> str:
-        """One line for the user: everything that so many points say, and how far to trust it."""
+    def text(self, say: Callable[..., str] = str.format) -> str:
+        """One line for the user: everything that so many points say, and how far to trust it.
+
+        Args:
+            say: Fills the values, given by name, into a text, as a translator may with a text of its own.
+        """
         unit = " m" if self.is_metric else ""
         parts: list[str] = []
         if len(self.points) == 1:
-            parts.append(f"{number(self.distance)}{unit} from the camera")
+            parts.append(say("{distance} from the camera", distance=number(self.distance) + unit))
         else:
             legs = f" ({' + '.join(map(number, self.lengths))})" if 2 < len(self.points) <= MOST_TOLD else ""
-            parts.append(f"length {number(self.length)}{unit}{legs}")
-        parts.append(self.note)
+            parts.append(say("length {length}", length=f"{number(self.length)}{unit}{legs}"))
+        parts.append(say(self.note))
         angle, area = self.angle, self.area
         if angle is not None:
-            parts.append(f"angle {math.degrees(angle):.1f}°")
+            parts.append(say("angle {angle}", angle=f"{math.degrees(angle):.1f}°"))
         if area is not None:
-            parts.append(f"area {number(area)}{' m²' if self.is_metric else ''}")
+            parts.append(say("area {area}", area=number(area) + (" m²" if self.is_metric else "")))
         heights = self.heights
         if heights is not None:
             told = heights if len(heights) <= MOST_TOLD else heights[-1:]
-            parts.append(f"height over ground {', '.join(map(number, told))}{unit}")
+            parts.append(say("height over ground {heights}", heights=", ".join(map(number, told)) + unit))
         return SEPARATOR.join(parts)
 
 

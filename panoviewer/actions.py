@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar
 
 from panoviewer.theme import icon
+from panoviewer.translation import mark, tr
+
+
+class Menu(StrEnum):
+    """The menus, by their titles, from the left to the right."""
+
+    FILE = mark("&File")
+    EDIT = mark("&Edit")
+    ANNOTATE = mark("&Annotate")
+    MEASURE = mark("Mea&sure")
+    MODEL = mark("&Model")
+    COMPARE = mark("&Compare")
+    VIEW = mark("&View")
+    HELP = mark("&Help")
 
 
 @dataclass(frozen=True)
@@ -18,7 +33,7 @@ class ActionSpec:
 
     Attributes:
         name: By which the window finds its handler.
-        menu: Title of the menu.
+        menu: In which it is.
         text: In the menu; ends in an ellipsis when a dialog follows.
         keys: Shortcuts, the one that is shown first.
         tip: What it does, in a sentence; the tool bar's tool tip and the list of shortcuts show it.
@@ -29,7 +44,7 @@ class ActionSpec:
     """
 
     name: str
-    menu: str
+    menu: Menu
     text: str
     keys: tuple[str, ...] = ()
     tip: str = ""
@@ -40,282 +55,401 @@ class ActionSpec:
 
 
 ACTIONS: tuple[ActionSpec, ...] = (
-    ActionSpec("open", "&File", "&Open…", ("Ctrl+O",), "Open a panorama.", toolbar="Open", icon="open"),
-    ActionSpec("open_folder", "&File", "Open &folder…", ("Ctrl+Shift+O", "Ctrl+U"), "List the panoramas of a folder."),
-    ActionSpec("recent", "&File", "Open &recent"),
-    ActionSpec("sample", "&File", "Open the &sample", (), "Open the panorama that comes with PanoViewer."),
-    ActionSpec("previous", "&File", "&Previous picture", ("A",), "Open the picture before this one.", separated=True),
-    ActionSpec("next", "&File", "&Next picture", ("D",), "Open the picture after this one."),
+    ActionSpec(
+        "open", Menu.FILE, mark("&Open…"), ("Ctrl+O",), mark("Open a panorama."), toolbar=mark("Open"), icon="open"
+    ),
+    ActionSpec(
+        "open_folder",
+        Menu.FILE,
+        mark("Open &folder…"),
+        ("Ctrl+Shift+O", "Ctrl+U"),
+        mark("List the panoramas of a folder."),
+    ),
+    ActionSpec("recent", Menu.FILE, mark("Open &recent")),
+    ActionSpec(
+        "sample", Menu.FILE, mark("Open the &sample"), (), mark("Open the panorama that comes with PanoViewer.")
+    ),
+    ActionSpec(
+        "previous",
+        Menu.FILE,
+        mark("&Previous picture"),
+        ("A",),
+        mark("Open the picture before this one."),
+        separated=True,
+    ),
+    ActionSpec("next", Menu.FILE, mark("&Next picture"), ("D",), mark("Open the picture after this one.")),
     ActionSpec(
         "export",
-        "&File",
-        "&Export points or mesh…",
+        Menu.FILE,
+        mark("&Export points or mesh…"),
         ("Ctrl+E",),
-        "Filter the point cloud and write it to a file.",
-        toolbar="Export",
+        mark("Filter the point cloud and write it to a file."),
+        toolbar=mark("Export"),
         icon="export",
         separated=True,
     ),
     ActionSpec(
         "save_panorama",
-        "&File",
-        "Export the panorama, level…",
+        Menu.FILE,
+        mark("Export the panorama, level…"),
         (),
-        "Write the panorama level, as it was levelled here, with its metadata made anew.",
+        mark("Write the panorama level, as it was levelled here, with its metadata made anew."),
     ),
     ActionSpec(
         "save_view",
-        "&File",
-        "Export the view…",
+        Menu.FILE,
+        mark("Export the view…"),
         ("Ctrl+Shift+C",),
-        "Write what the look-around view shows, and its camera as JSON.",
+        mark("Write what the look-around view shows, and its camera as JSON."),
     ),
-    ActionSpec("save", "&File", "&Save the annotations", ("Ctrl+S",), "Write the annotation file of this panorama."),
+    ActionSpec(
+        "save",
+        Menu.FILE,
+        mark("&Save the annotations"),
+        ("Ctrl+S",),
+        mark("Write the annotation file of this panorama."),
+    ),
     ActionSpec(
         "save_copy",
-        "&File",
-        "Save a copy of the annotations…",
+        Menu.FILE,
+        mark("Save a copy of the annotations…"),
         ("Ctrl+Shift+S",),
-        "Write the annotations into a file of another name.",
+        mark("Write the annotations into a file of another name."),
     ),
     ActionSpec(
         "export_annotations",
-        "&File",
-        "E&xport annotations…",
+        Menu.FILE,
+        mark("E&xport annotations…"),
         ("Ctrl+Shift+E",),
-        "Hand the segments over to other tools: COCO, labelme, YOLO, CVAT, COLMAP and more.",
+        mark("Hand the segments over to other tools: COCO, labelme, YOLO, CVAT, COLMAP and more."),
     ),
-    ActionSpec("settings", "&File", "Se&ttings…", ("Ctrl+,",), "Change what is remembered.", separated=True),
-    ActionSpec("quit", "&File", "&Quit", ("Ctrl+Q",), "Leave PanoViewer."),
-    ActionSpec("undo", "&Edit", "&Undo", ("Ctrl+Z",), "Take the last edit back."),
-    ActionSpec("redo", "&Edit", "&Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "Make the edit again that was taken back."),
+    ActionSpec(
+        "settings", Menu.FILE, mark("Se&ttings…"), ("Ctrl+,",), mark("Change what is remembered."), separated=True
+    ),
+    ActionSpec("quit", Menu.FILE, mark("&Quit"), ("Ctrl+Q",), mark("Leave PanoViewer.")),
+    ActionSpec("undo", Menu.EDIT, mark("&Undo"), ("Ctrl+Z",), mark("Take the last edit back.")),
+    ActionSpec(
+        "redo", Menu.EDIT, mark("&Redo"), ("Ctrl+Shift+Z", "Ctrl+Y"), mark("Make the edit again that was taken back.")
+    ),
     ActionSpec(
         "unite",
-        "&Edit",
-        "&Unite",
+        Menu.EDIT,
+        mark("&Unite"),
         ("Ctrl+J",),
-        "Make one of the selected segments, which keeps the name of the first.",
+        mark("Make one of the selected segments, which keeps the name of the first."),
         separated=True,
     ),
-    ActionSpec("subtract", "&Edit", "&Subtract", ("Ctrl+Alt+J",), "Take the others from the first selected segment."),
     ActionSpec(
-        "intersect", "&Edit", "&Intersect", ("Ctrl+Shift+J",), "Leave of the first selected segment what all share."
+        "subtract",
+        Menu.EDIT,
+        mark("&Subtract"),
+        ("Ctrl+Alt+J",),
+        mark("Take the others from the first selected segment."),
     ),
     ActionSpec(
-        "group", "&Edit", "&Group", ("Ctrl+G",), "Select and show the selected segments together.", separated=True
+        "intersect",
+        Menu.EDIT,
+        mark("&Intersect"),
+        ("Ctrl+Shift+J",),
+        mark("Leave of the first selected segment what all share."),
     ),
-    ActionSpec("ungroup", "&Edit", "U&ngroup", ("Ctrl+Shift+G",), "Make the selected segments no group."),
-    ActionSpec("lock", "&Edit", "&Lock", ("Ctrl+L",), "Let the selected segments refuse edits, or no longer."),
-    ActionSpec("color", "&Edit", "&Colour…", (), "Give the selected segments a colour of their own.", separated=True),
-    ActionSpec("to_top", "&Edit", "To the &top", ("Ctrl+]",), "Draw the selected segments over all others."),
-    ActionSpec("to_bottom", "&Edit", "To the &bottom", ("Ctrl+[",), "Draw the selected segments under all others."),
-    ActionSpec("delete", "&Edit", "&Delete", ("Del",), "Delete the selected segments.", separated=True),
+    ActionSpec(
+        "group",
+        Menu.EDIT,
+        mark("&Group"),
+        ("Ctrl+G",),
+        mark("Select and show the selected segments together."),
+        separated=True,
+    ),
+    ActionSpec("ungroup", Menu.EDIT, mark("U&ngroup"), ("Ctrl+Shift+G",), mark("Make the selected segments no group.")),
+    ActionSpec(
+        "lock", Menu.EDIT, mark("&Lock"), ("Ctrl+L",), mark("Let the selected segments refuse edits, or no longer.")
+    ),
+    ActionSpec(
+        "color",
+        Menu.EDIT,
+        mark("&Colour…"),
+        (),
+        mark("Give the selected segments a colour of their own."),
+        separated=True,
+    ),
+    ActionSpec(
+        "to_top", Menu.EDIT, mark("To the &top"), ("Ctrl+]",), mark("Draw the selected segments over all others.")
+    ),
+    ActionSpec(
+        "to_bottom",
+        Menu.EDIT,
+        mark("To the &bottom"),
+        ("Ctrl+[",),
+        mark("Draw the selected segments under all others."),
+    ),
+    ActionSpec("delete", Menu.EDIT, mark("&Delete"), ("Del",), mark("Delete the selected segments."), separated=True),
     ActionSpec(
         "segment",
-        "&Annotate",
-        "&Segment by clicks",
+        Menu.ANNOTATE,
+        mark("&Segment by clicks"),
         ("S",),
-        "Cut an object out by clicking it; again to look around.",
+        mark("Cut an object out by clicking it; again to look around."),
         checkable=True,
-        toolbar="Segment",
+        toolbar=mark("Segment"),
         icon="segment",
     ),
     ActionSpec(
         "brush",
-        "&Annotate",
-        "&Brush",
+        Menu.ANNOTATE,
+        mark("&Brush"),
         ("B",),
-        "Paint on the selected segment or a new one; again to look around.",
+        mark("Paint on the selected segment or a new one; again to look around."),
         checkable=True,
-        toolbar="Brush",
+        toolbar=mark("Brush"),
         icon="brush",
     ),
     ActionSpec(
         "eraser",
-        "&Annotate",
-        "&Eraser",
+        Menu.ANNOTATE,
+        mark("&Eraser"),
         ("E", "Shift+B"),
-        "Erase from the selected segment; again to look around.",
+        mark("Erase from the selected segment; again to look around."),
         checkable=True,
-        toolbar="Eraser",
+        toolbar=mark("Eraser"),
         icon="eraser",
     ),
     ActionSpec(
         "lasso",
-        "&Annotate",
-        "&Lasso",
+        Menu.ANNOTATE,
+        mark("&Lasso"),
         ("L",),
-        "Draw a line around something; again to look around.",
+        mark("Draw a line around something; again to look around."),
         checkable=True,
-        toolbar="Lasso",
+        toolbar=mark("Lasso"),
         icon="lasso",
     ),
-    ActionSpec("smaller", "&Annotate", "S&maller brush", ("[",), "Make brush and eraser narrower.", separated=True),
-    ActionSpec("larger", "&Annotate", "La&rger brush", ("]",), "Make brush and eraser wider."),
-    ActionSpec("correct", "&Annotate", "&Correct by clicks", ("C",), "Go on with the clicks of the selected segment."),
+    ActionSpec(
+        "smaller",
+        Menu.ANNOTATE,
+        mark("S&maller brush"),
+        ("[",),
+        mark("Make brush and eraser narrower."),
+        separated=True,
+    ),
+    ActionSpec("larger", Menu.ANNOTATE, mark("La&rger brush"), ("]",), mark("Make brush and eraser wider.")),
+    ActionSpec(
+        "correct",
+        Menu.ANNOTATE,
+        mark("&Correct by clicks"),
+        ("C",),
+        mark("Go on with the clicks of the selected segment."),
+    ),
     ActionSpec(
         "class_segments",
-        "&Annotate",
-        "Segments of class&es…",
+        Menu.ANNOTATE,
+        mark("Segments of class&es…"),
         (),
-        "Make segments of what the model says things are, such as all windows.",
+        mark("Make segments of what the model says things are, such as all windows."),
         separated=True,
     ),
     ActionSpec(
         "copy",
-        "&Annotate",
-        "Copy to all pictures of the &folder…",
+        Menu.ANNOTATE,
+        mark("Copy to all pictures of the &folder…"),
         (),
-        "Write the selected segments, such as the tripod, into every picture of the list.",
+        mark("Write the selected segments, such as the tripod, into every picture of the list."),
     ),
     ActionSpec(
-        "accept", "&Annotate", "&Accept", ("Y",), "Accept the selected segments, or the panorama.", separated=True
+        "accept",
+        Menu.ANNOTATE,
+        mark("&Accept"),
+        ("Y",),
+        mark("Accept the selected segments, or the panorama."),
+        separated=True,
     ),
-    ActionSpec("reject", "&Annotate", "Re&ject", ("X",), "Reject the selected segments, or the panorama."),
     ActionSpec(
-        "next_unreviewed", "&Annotate", "&Next unreviewed", ("Shift+D",), "Open the next picture that is not reviewed."
+        "reject", Menu.ANNOTATE, mark("Re&ject"), ("X",), mark("Reject the selected segments, or the panorama.")
+    ),
+    ActionSpec(
+        "next_unreviewed",
+        Menu.ANNOTATE,
+        mark("&Next unreviewed"),
+        ("Shift+D",),
+        mark("Open the next picture that is not reviewed."),
     ),
     ActionSpec(
         "previous_unreviewed",
-        "&Annotate",
-        "&Previous unreviewed",
+        Menu.ANNOTATE,
+        mark("&Previous unreviewed"),
         ("Shift+A",),
-        "Open the picture before this one that is not reviewed.",
+        mark("Open the picture before this one that is not reviewed."),
     ),
     ActionSpec(
         "measure",
-        "Mea&sure",
-        "&Measure",
+        Menu.MEASURE,
+        mark("&Measure"),
         ("M",),
-        "Measure lengths, heights, angles and areas between clicked points; again to look around.",
+        mark("Measure lengths, heights, angles and areas between clicked points; again to look around."),
         checkable=True,
-        toolbar="Measure",
+        toolbar=mark("Measure"),
         icon="measure",
     ),
     ActionSpec(
         "level",
-        "Mea&sure",
-        "&Level the panorama",
+        Menu.MEASURE,
+        mark("&Level the panorama"),
         ("Shift+L",),
-        "Say what is level by two clicks on the horizon or above each other; again to look around.",
+        mark("Say what is level by two clicks on the horizon or above each other; again to look around."),
         checkable=True,
-        toolbar="Level",
+        toolbar=mark("Level"),
         icon="level",
     ),
-    ActionSpec("level_reset", "Mea&sure", "Level as &photographed", (), "Go back to the pose of the photograph."),
-    ActionSpec("run", "&Model", "&Run the model", ("Ctrl+R",), "Estimate depth, normals and classes again."),
     ActionSpec(
-        "models", "&Model", "&Models…", ("Ctrl+M",), "See all models, their licences, and add or remove their weights."
+        "level_reset", Menu.MEASURE, mark("Level as &photographed"), (), mark("Go back to the pose of the photograph.")
     ),
-    ActionSpec("cancel", "&Model", "&Cancel", ("Esc",), "Stop what is running."),
+    ActionSpec(
+        "run", Menu.MODEL, mark("&Run the model"), ("Ctrl+R",), mark("Estimate depth, normals and classes again.")
+    ),
+    ActionSpec(
+        "models",
+        Menu.MODEL,
+        mark("&Models…"),
+        ("Ctrl+M",),
+        mark("See all models, their licences, and add or remove their weights."),
+    ),
+    ActionSpec("cancel", Menu.MODEL, mark("&Cancel"), ("Esc",), mark("Stop what is running.")),
     ActionSpec(
         "compare_previous",
-        "&Compare",
-        "With the &previous prediction",
+        Menu.COMPARE,
+        mark("With the &previous prediction"),
         ("Ctrl+K",),
-        "Compare with what was estimated before.",
+        mark("Compare with what was estimated before."),
     ),
     ActionSpec(
         "compare_files",
-        "&Compare",
-        "With &files…",
+        Menu.COMPARE,
+        mark("With &files…"),
         ("Ctrl+Shift+K",),
-        "Compare with files that 'panoviewer predict' wrote.",
+        mark("Compare with files that 'panoviewer predict' wrote."),
     ),
     ActionSpec(
         "compare_segments",
-        "&Compare",
-        "The two selected &masks",
+        Menu.COMPARE,
+        mark("The two selected &masks"),
         ("Ctrl+Alt+K",),
-        "Compare the masks of two selected segments.",
+        mark("Compare the masks of two selected segments."),
     ),
     ActionSpec(
         "swipe",
-        "&Compare",
-        "&Swipe",
+        Menu.COMPARE,
+        mark("&Swipe"),
         ("W",),
-        "Show both, with a divider between them.",
+        mark("Show both, with a divider between them."),
         checkable=True,
         separated=True,
     ),
-    ActionSpec("difference", "&Compare", "&Difference", ("Q",), "Show where they differ.", checkable=True),
-    ActionSpec("divider_left", "&Compare", "Divider to the &left", ("Ctrl+Left",), "Move the divider to the left."),
-    ActionSpec("divider_right", "&Compare", "Divider to the &right", ("Ctrl+Right",), "Move it to the right."),
-    ActionSpec("compare_end", "&Compare", "&End the comparison", (), "Show one prediction alone.", separated=True),
+    ActionSpec(
+        "difference", Menu.COMPARE, mark("&Difference"), ("Q",), mark("Show where they differ."), checkable=True
+    ),
+    ActionSpec(
+        "divider_left",
+        Menu.COMPARE,
+        mark("Divider to the &left"),
+        ("Ctrl+Left",),
+        mark("Move the divider to the left."),
+    ),
+    ActionSpec(
+        "divider_right", Menu.COMPARE, mark("Divider to the &right"), ("Ctrl+Right",), mark("Move it to the right.")
+    ),
+    ActionSpec(
+        "compare_end", Menu.COMPARE, mark("&End the comparison"), (), mark("Show one prediction alone."), separated=True
+    ),
     ActionSpec(
         "photo",
-        "&View",
-        "&Photo only",
+        Menu.VIEW,
+        mark("&Photo only"),
         ("0",),
-        "Hide all layers.",
-        toolbar="Photo",
+        mark("Hide all layers."),
+        toolbar=mark("Photo"),
         icon="photo",
     ),
     ActionSpec(
         "depth",
-        "&View",
-        "&Depth",
+        Menu.VIEW,
+        mark("&Depth"),
         ("1",),
-        "Show the depth; runs the model when it has not run yet.",
+        mark("Show the depth; runs the model when it has not run yet."),
         checkable=True,
-        toolbar="Depth",
+        toolbar=mark("Depth"),
         icon="depth",
     ),
     ActionSpec(
         "normals",
-        "&View",
-        "&Normals",
+        Menu.VIEW,
+        mark("&Normals"),
         ("2",),
-        "Show the surface normals; runs the model when it has not run yet.",
+        mark("Show the surface normals; runs the model when it has not run yet."),
         checkable=True,
-        toolbar="Normals",
+        toolbar=mark("Normals"),
         icon="normals",
     ),
     ActionSpec(
         "classes",
-        "&View",
-        "&Classes",
+        Menu.VIEW,
+        mark("&Classes"),
         ("3",),
-        "Show what things are; runs the model when it has not run yet.",
+        mark("Show what things are; runs the model when it has not run yet."),
         checkable=True,
-        toolbar="Classes",
+        toolbar=mark("Classes"),
         icon="classes",
     ),
     ActionSpec(
         "cloud",
-        "&View",
-        "&3D point cloud",
+        Menu.VIEW,
+        mark("&3D point cloud"),
         ("4",),
-        "Show the point cloud; runs the model when it has not run yet.",
-        toolbar="3D",
+        mark("Show the point cloud; runs the model when it has not run yet."),
+        toolbar=mark("3D"),
         icon="cloud",
     ),
-    ActionSpec("masks", "&View", "&Segments", ("V",), "Show the segments, or hide all of them.", checkable=True),
-    ActionSpec("fit", "&View", "&Fit the panorama", ("Ctrl+F",), "Show the whole panorama.", separated=True),
-    ActionSpec("home", "&View", "First &view", ("Home",), "Look where the photograph says one should look first."),
+    ActionSpec(
+        "masks", Menu.VIEW, mark("&Segments"), ("V",), mark("Show the segments, or hide all of them."), checkable=True
+    ),
+    ActionSpec(
+        "fit", Menu.VIEW, mark("&Fit the panorama"), ("Ctrl+F",), mark("Show the whole panorama."), separated=True
+    ),
+    ActionSpec(
+        "home", Menu.VIEW, mark("First &view"), ("Home",), mark("Look where the photograph says one should look first.")
+    ),
     ActionSpec(
         "stand",
-        "&View",
-        "Stand a&t the camera",
+        Menu.VIEW,
+        mark("Stand a&t the camera"),
         ("Ctrl+B",),
-        "Stand in the cloud where the photograph was taken, with the photograph over it.",
+        mark("Stand in the cloud where the photograph was taken, with the photograph over it."),
         checkable=True,
     ),
-    ActionSpec("reset_3d", "&View", "&Reset the 3D view", ("R",), "Show the whole point cloud."),
-    ActionSpec("grid", "&View", "&Grid", ("G",), "Draw lines of longitude and latitude.", checkable=True),
+    ActionSpec("reset_3d", Menu.VIEW, mark("&Reset the 3D view"), ("R",), mark("Show the whole point cloud.")),
+    ActionSpec("grid", Menu.VIEW, mark("&Grid"), ("G",), mark("Draw lines of longitude and latitude."), checkable=True),
     ActionSpec(
         "brighter",
-        "&View",
-        "&Brighter",
+        Menu.VIEW,
+        mark("&Brighter"),
         (),
-        "Show half a step more light of a picture of more than 8 bits.",
+        mark("Show half a step more light of a picture of more than 8 bits."),
         separated=True,
     ),
-    ActionSpec("darker", "&View", "Dar&ker", (), "Show half a step less light of a picture of more than 8 bits."),
-    ActionSpec("exposure", "&View", "&Exposure of the models", (), "Show the light as models see it."),
-    ActionSpec("full_screen", "&View", "F&ull screen", ("F11",), "Fill the screen.", checkable=True, separated=True),
-    ActionSpec("shortcuts", "&Help", "&Keys and gestures", ("F1",), "List all shortcuts."),
-    ActionSpec("about", "&Help", "&About PanoViewer", (), "Version, licence, device."),
+    ActionSpec(
+        "darker", Menu.VIEW, mark("Dar&ker"), (), mark("Show half a step less light of a picture of more than 8 bits.")
+    ),
+    ActionSpec("exposure", Menu.VIEW, mark("&Exposure of the models"), (), mark("Show the light as models see it.")),
+    ActionSpec(
+        "full_screen",
+        Menu.VIEW,
+        mark("F&ull screen"),
+        ("F11",),
+        mark("Fill the screen."),
+        checkable=True,
+        separated=True,
+    ),
+    ActionSpec("shortcuts", Menu.HELP, mark("&Keys and gestures"), ("F1",), mark("List all shortcuts.")),
+    ActionSpec("about", Menu.HELP, mark("&About PanoViewer"), (), mark("Version, licence, device.")),
 )
 
 TOOLBAR = (
@@ -327,49 +461,13 @@ TOOLBAR = (
 )
 """The entries of the tool bar, in groups."""
 
-VIEWS, TOOLS, CLICKS, BRUSHES, LASSO = "Views", "With any tool", "Segment by clicks", "Brush and eraser", "Lasso"
-MEASURE, LEVEL = "Measuring", "Levelling"
-GESTURES: tuple[tuple[str, str, str], ...] = (
-    (VIEWS, "Drag", "Panorama: move it, sideways without end. Look-around view: look. 3D: turn."),
-    (VIEWS, "Wheel", "Zoom about the cursor."),
-    (VIEWS, "Click in the panorama", "Look there."),
-    (VIEWS, "Click in the look-around view", "Scroll the panorama there."),
-    (VIEWS, "Double click in 3D", "Turn about that point; beside the cloud: show all of it."),
-    (VIEWS, "Shift + drag, right drag in 3D", "Move the cloud."),
-    (VIEWS, "B in 3D", "Stand at the camera, with the photo over the cloud; again: go back."),
-    (VIEWS, "Arrows, + and −", "Look-around view: turn and zoom."),
-    (VIEWS, "Click on a segment", "Select it; with Ctrl one more."),
-    (VIEWS, "Tab, Shift + Tab", "Views: select the next segment, or the one before."),
-    (VIEWS, "Hold H", "Views: see the bare photo."),
-    (VIEWS, "E, Shift + E", "Pictures of more than 8 bits: brighter, darker. The eraser is Shift + B then."),
-    (TOOLS, "Middle drag, Space + drag", "Move the picture."),
-    (TOOLS, "1 to 9", "Give a label: to the open object, to what you have selected, or to the next one."),
-    (CLICKS, "Click, right or Shift + click", "This belongs to the object, this does not."),
-    (CLICKS, "Drag", "Draw a box around the object."),
-    (CLICKS, "Enter, Esc", "Keep the object, give it up. Without one, Esc ends the selection."),
-    (CLICKS, "Backspace, Shift + Backspace", "Take the last click back, take all of them back."),
-    (CLICKS, "T", "The last click says the opposite."),
-    (CLICKS, "P", "Clicks mean the group, the part, the object."),
-    (BRUSHES, "Alt + drag", "Brush: erase. Eraser: paint."),
-    (BRUSHES, "Ctrl + wheel", "Another size."),
-    (LASSO, "Alt, Shift + Alt", "Subtract from the selected segment, leave of it only what is inside."),
-    (LASSO, "Enter, double click, Backspace, Esc", "Corner by corner: close, take a corner back, give up."),
-    (MEASURE, "Click", "In any view, also in 3D: one point more. Two give a length, three also angle and area."),
-    (MEASURE, "Enter, Backspace, Esc", "End the line, take a point back, give up."),
-    (MEASURE, "Ctrl + C", "Copy what is measured."),
-    (LEVEL, "Two clicks", "On the horizon, or above each other; two verticals fix all of the tilt."),
-    (LEVEL, "Enter, Backspace, Esc", "Keep it, take a line back, take all back."),
-    (LEVEL, "P", "Lines follow verticals, the horizon, or what is nearer."),
-)
-"""Where a gesture counts, what is done, and what that does."""
-
 
 def build_actions(
     window: QMainWindow,
     handlers: Mapping[str, Callable[..., object]],
     keys: Mapping[str, Sequence[str]],
     recent: QMenu,
-) -> tuple[dict[str, QAction], dict[str, QMenu]]:
+) -> tuple[dict[str, QAction], dict[Menu, QMenu]]:
     """Fill the window's menus and its tool bar.
 
     Args:
@@ -379,20 +477,20 @@ def build_actions(
         recent: The menu behind the entry 'recent'.
 
     Returns:
-        The actions by name and the menus by title.
+        The actions by name and the menus.
     """
-    bar = QToolBar("Tools", window)
+    bar = QToolBar(tr("Tools"), window)
     bar.setObjectName("toolbar")
     bar.setMovable(False)
     actions: dict[str, QAction] = {}
-    menus: dict[str, QMenu] = {}
+    menus: dict[Menu, QMenu] = {}
     for spec in ACTIONS:
         menu = menus.get(spec.menu)
         if menu is None:
-            menu = menus[spec.menu] = window.menuBar().addMenu(spec.menu)
+            menu = menus[spec.menu] = window.menuBar().addMenu(tr(spec.menu))
         if spec.separated:
             menu.addSeparator()
-        action = QAction(spec.text, window)
+        action = QAction(tr(spec.text), window)
         action.setObjectName(spec.name)
         action.setCheckable(spec.checkable)
         if spec.name == "recent":
@@ -403,7 +501,7 @@ def build_actions(
             action.triggered.connect(lambda _checked, handler=handlers[spec.name]: handler())
         menu.addAction(action)
         if spec.toolbar:
-            action.setIconText(spec.toolbar)
+            action.setIconText(tr(spec.toolbar))
         actions[spec.name] = action
     set_keys(actions, keys)
     show_icons(actions)
@@ -422,7 +520,8 @@ def set_keys(actions: Mapping[str, QAction], keys: Mapping[str, Sequence[str]]) 
     for spec in ACTIONS:
         action, own = actions[spec.name], keys[spec.name]
         action.setShortcuts([QKeySequence(key) for key in own])
-        action.setToolTip(f"{spec.tip} ({own[0]})" if own else spec.tip)
+        tip = tr(spec.tip)
+        action.setToolTip(f"{tip} ({own[0]})" if own else tip)
 
 
 def show_icons(actions: Mapping[str, QAction]) -> None:

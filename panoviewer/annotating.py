@@ -11,8 +11,9 @@ from core.edits import EditRefused, refuse_locked
 from core.labels import add_label, change_label, free_color, move_label, remove_label
 from core.scene import Edit, Label, Review, Scene, Segment, change_segments, remove_segments
 from panoviewer.document import Document
+from panoviewer.translation import mark, tr
 
-NO_SCENE = "Segments can be made as soon as the annotations of a panorama are read."
+NO_SCENE = mark("Segments can be made as soon as the annotations of a panorama are read.")
 
 
 class Annotating(QObject):
@@ -114,7 +115,7 @@ class Annotating(QObject):
     def may_edit(self) -> bool:
         """Whether there is a scene that can be edited; where there is not, it is told why."""
         if self._document.scene is None or self._blocked:
-            self.told.emit(self._blocked or NO_SCENE)
+            self.told.emit(self._blocked or tr(NO_SCENE))
         return self._document.scene is not None and not self._blocked
 
     # ----- selection and visibility -----
@@ -199,7 +200,7 @@ class Annotating(QObject):
                 scene = add_label(Label(label, free_color(scene.labels)))(scene)
             return replace(scene, segments=(*scene.segments, *numbered))
 
-        self._document.apply(name or f"Add {segments[0].label or 'segment'}", edit)
+        self._document.apply(name or tr("Add {label}", label=segments[0].label or tr("segment")), edit)
         if select:
             self.select([segment.number for segment in numbered])
             self._is_chosen = False
@@ -228,7 +229,7 @@ class Annotating(QObject):
 
     def remove_selected(self) -> None:
         """Delete the selected segments that are not locked."""
-        self._edit_selected("Delete", remove_segments)
+        self._edit_selected(tr("Delete"), remove_segments)
 
     def set_label(self, name: str) -> None:
         """Give a label, as this class says to what; a name that is not in the label set is added to it."""
@@ -241,7 +242,7 @@ class Annotating(QObject):
             if key <= len(self.labels):
                 self._set_label(self.labels[key - 1].name)
             else:
-                self.told.emit(f"There is no label {key} yet; add labels in the panel Segments.")
+                self.told.emit(tr("There is no label {key} yet; add labels in the panel Segments.", key=key))
 
         self.in_turn(act)
 
@@ -257,22 +258,22 @@ class Annotating(QObject):
     def set_locked(self, numbers: Iterable[int], *, locked: bool) -> None:
         """Lock or unlock segments."""
         chosen = [s.number for s in self.segments if s.number in set(numbers) and s.locked != locked]
-        self.apply("Lock" if locked else "Unlock", change_segments(chosen, locked=locked))
+        self.apply(tr("Lock") if locked else tr("Unlock"), change_segments(chosen, locked=locked))
 
     def group_selected(self) -> None:
         """Make the selected segments one group."""
-        self.change_selected("Group", group=1 + max((segment.group for segment in self.segments), default=0))
+        self.change_selected(tr("Group"), group=1 + max((segment.group for segment in self.segments), default=0))
 
     def ungroup_selected(self) -> None:
         """Make the selected segments no group."""
-        self.change_selected("Ungroup", group=0)
+        self.change_selected(tr("Ungroup"), group=0)
 
     def review(self, verdict: Review) -> None:
         """Accept or reject the selected segments, or without any the panorama; a second time takes it back."""
         scene = self._document.scene
         if scene is None:
             return
-        names = {Review.ACCEPTED: "Accept", Review.REJECTED: "Reject", Review.OPEN: "Reopen"}
+        names = {Review.ACCEPTED: tr("Accept"), Review.REJECTED: tr("Reject"), Review.OPEN: tr("Reopen")}
         if self._selected:
             if all(segment.review is verdict for segment in self.selected_segments):
                 verdict = Review.OPEN
@@ -280,7 +281,7 @@ class Annotating(QObject):
             self.apply(names[verdict], change_segments(self._selected, review=verdict))
         else:
             verdict = Review.OPEN if scene.review is verdict else verdict
-            self.apply(f"{names[verdict]} panorama", lambda scene: replace(scene, review=verdict))
+            self.apply(tr("{verdict} panorama", verdict=names[verdict]), lambda scene: replace(scene, review=verdict))
 
     # ----- edits of the label set -----
 
@@ -288,7 +289,7 @@ class Annotating(QObject):
         """Rename or recolour a label, on its segments as well."""
         before = self._document.scene
         if label.name:
-            self.apply(f"Change label {name}", change_label(name, label))
+            self.apply(tr("Change label {name}", name=name), change_label(name, label))
         if self._document.scene is not before and label.name != name:
             if self._label == name:
                 self._label = label.name
@@ -297,14 +298,14 @@ class Annotating(QObject):
 
     def remove_label(self, name: str) -> None:
         """Take a label out of the set and from its segments."""
-        self.apply(f"Remove label {name}", remove_label(name))
+        self.apply(tr("Remove label {name}", name=name), remove_label(name))
         if self._label == name:
             self._label = ""
             self.label_changed.emit()
 
     def move_label(self, name: str, place: int) -> None:
         """Give a label another hot key."""
-        self.apply("Order labels", move_label(name, place))
+        self.apply(tr("Order labels"), move_label(name, place))
 
     # ----- within -----
 
@@ -321,12 +322,14 @@ class Annotating(QObject):
             return change_segments(numbers, label=name)(known)
 
         if numbers:
-            self.apply(f"Label as {name}" if name else "Remove label", edit)
+            self.apply(tr("Label as {name}", name=name) if name else tr("Remove label"), edit)
         elif is_new:
-            self.apply(f"Add label {name}", edit)
+            self.apply(tr("Add label {name}", name=name), edit)
         if not named and self._document.scene is not None and not self._blocked:
-            what = "The object" if self._is_making else "The next one"
-            self.told.emit(f"{what} is called {name}." if name else f"{what} has no label.")
+            what = tr("The object") if self._is_making else tr("The next one")
+            self.told.emit(
+                tr("{what} is called {name}.", what=what, name=name) if name else tr("{what} has no label.", what=what)
+            )
 
     def _select(self, numbers: tuple[int, ...]) -> None:
         if numbers != self._selected:

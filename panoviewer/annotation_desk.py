@@ -38,6 +38,7 @@ from panoviewer.tools.brush_tool import BrushSize, BrushTool
 from panoviewer.tools.lasso_tool import LassoTool
 from panoviewer.tools.segment_tool import READINGS, SegmentTool
 from panoviewer.tools.toolbox import Toolbox
+from panoviewer.translation import mark, tr
 from panoviewer.view_keys import ViewKeys
 from panoviewer.viewpoint import Viewpoint
 from panoviewer.views.mouse import Pointer
@@ -54,11 +55,11 @@ MENU = (
     *("group", "ungroup", "lock", None, "color", "to_top", "to_bottom", None, "delete"),
 )
 """Of the list of segments; None is a line."""
-READ_ONLY = (
+READ_ONLY = mark(
     "Read only: another window of PanoViewer has this project open, so nothing can be edited or saved here.{lost} "
     "Close it there, or take the project over with Save (Ctrl+S)."
 )
-LOST = " What was done here last is not in the file."
+LOST = mark(" What was done here last is not in the file.")
 
 
 class AnnotationDesk(QObject):
@@ -142,10 +143,10 @@ class AnnotationDesk(QObject):
         self.size = BrushSize(self)
         brush = partial(BrushTool, self.annotating, self.display, self.edits, self.size, parent=self)
         self.tools: dict[str, AnnotationTool] = {
-            "segment": self.segment_tool,
-            "brush": brush(positive=True),
-            "eraser": brush(positive=False),
-            "lasso": LassoTool(self.annotating, self.display, self.edits, self),
+            mark("segment"): self.segment_tool,
+            mark("brush"): brush(positive=True),
+            mark("eraser"): brush(positive=False),
+            mark("lasso"): LassoTool(self.annotating, self.display, self.edits, self),
         }
         self.film = Filmstrip()
         self._filming = Filming(session, self.segment_tool, self.film, self)
@@ -174,8 +175,8 @@ class AnnotationDesk(QObject):
             "save": self.saving.save,
             "save_copy": self._handing.save_copy,
             "export_annotations": self._handing.export,
-            "to_top": partial(self.restack, "To the top", len),
-            "to_bottom": partial(self.restack, "To the bottom", lambda _segments: 0),
+            "to_top": partial(self.restack, tr("To the top"), len),
+            "to_bottom": partial(self.restack, tr("To the bottom"), lambda _segments: 0),
             "delete": annotating.remove_selected,
             "group": annotating.group_selected,
             "ungroup": annotating.ungroup_selected,
@@ -190,9 +191,9 @@ class AnnotationDesk(QObject):
             **{name: lambda _on, name=name: self.use(name) for name in self.tools},
             "smaller": partial(self.size.step, -1),
             "larger": partial(self.size.step, 1),
-            "unite": partial(self.combine, "Unite", unite_segments),
-            "subtract": partial(self.combine, "Subtract from", subtract_segments),
-            "intersect": partial(self.combine, "Intersect", intersect_segments),
+            "unite": partial(self.combine, tr("Unite"), unite_segments),
+            "subtract": partial(self.combine, tr("Subtract from"), subtract_segments),
+            "intersect": partial(self.combine, tr("Intersect"), intersect_segments),
             "correct": self.correct,
             "class_segments": self._questions.choose_classes,
             "copy": lambda: self._questions.copy_to(self._folder.files()),
@@ -244,7 +245,7 @@ class AnnotationDesk(QObject):
         """Make one of the selected segments: the first one chosen."""
         first, *others = self.annotating.selected or (0,)
         if not others:
-            self.told.emit("Select two segments for that: first the one that stays.")
+            self.told.emit(tr("Select two segments for that: first the one that stays."))
         elif self.annotating.may_edit():
             label = self.annotating.selected_segments[0].label or "segment"
             self.edits.put(SlowEdit(f"{name} {label}", edit_of(first, others)))
@@ -257,7 +258,7 @@ class AnnotationDesk(QObject):
         """Go on with the clicks of the selected segment."""
         target = self.annotating.target
         if target is None:
-            self.told.emit("Select one segment to correct it.")
+            self.told.emit(tr("Select one segment to correct it."))
             return
         self._toolbox.use(self.segment_tool)
         self.segment_tool.correct(target)
@@ -333,7 +334,7 @@ class AnnotationDesk(QObject):
         saving.saved.connect(self._tell_saved)
 
     def _tell_saved(self, path: Path) -> None:
-        self._told_saved = f"Saved: {path.name}"
+        self._told_saved = tr("Saved: {name}", name=path.name)
         self.told.emit(self._told_saved)
 
     def _outdate_saved(self) -> None:
@@ -344,7 +345,7 @@ class AnnotationDesk(QObject):
     def _show_read_only(self) -> None:
         saving = self.saving
         self.annotating.set_blocked(saving.read_only)
-        told = READ_ONLY.format(lost=LOST if saving.is_modified else "") if saving.read_only else ""
+        told = tr(READ_ONLY, lost=tr(LOST) if saving.is_modified else "") if saving.read_only else ""
         if told != self._read_only:
             self._read_only = told
             self.read_only_changed.emit(told)
@@ -360,7 +361,7 @@ class AnnotationDesk(QObject):
         tool = self._toolbox.tool
         name = next((name for name, other in self.tools.items() if other is tool), "")
         self.strip.show_tool(
-            name.capitalize(), has_readings=tool is self.segment_tool, has_size=isinstance(tool, BrushTool)
+            tr(name).capitalize(), has_readings=tool is self.segment_tool, has_size=isinstance(tool, BrushTool)
         )
         for other in self.tools:
             self._actions[other].setChecked(other == name)
@@ -374,12 +375,15 @@ class AnnotationDesk(QObject):
         if not self._actions:
             return
         document, selected = self._session.document, self.annotating.selected_segments
-        for name, verb, edit in (("undo", "&Undo", document.undo_name), ("redo", "&Redo", document.redo_name)):
+        for name, verb, edit in (
+            ("undo", tr("&Undo"), document.undo_name),
+            ("redo", tr("&Redo"), document.redo_name),
+        ):
             self._actions[name].setText(f"{verb} {edit}" if edit else verb)
             self._actions[name].setEnabled(edit is not None or (name == "undo" and bool(self.edits.waiting)))
         for name in EDITS_OF_SELECTION:
             self._actions[name].setEnabled(bool(selected))
-        self._actions["lock"].setText("Un&lock" if selected and all(s.locked for s in selected) else "&Lock")
+        self._actions["lock"].setText(tr("Un&lock") if selected and all(s.locked for s in selected) else tr("&Lock"))
         saving = self.saving
         self._actions["save"].setEnabled(saving.is_modified or bool(saving.read_only or self.edits.waiting))
         self._actions["masks"].setChecked(not self.annotating.all_hidden)

@@ -12,6 +12,7 @@ from core.mask import SphereMask
 from core.progress import Progress
 from core.scene import Segment
 from panoviewer.jobs import Jobs
+from panoviewer.translation import tr
 
 
 class Areas(QObject):
@@ -45,7 +46,7 @@ class Areas(QObject):
                 areas.append((mask, mask.solid_angle()))
             return areas
 
-        self._jobs.run("Measuring", measure, done=self._take, key="areas", visible=False)
+        self._jobs.run(tr("Measuring"), measure, done=self._take, key="areas", visible=False)
 
     def _take(self, areas: list[tuple[SphereMask, float]]) -> None:
         self._known.update(areas)

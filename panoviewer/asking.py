@@ -27,6 +27,7 @@ from panoviewer.dialogs.questions import ask
 from panoviewer.dialogs.recovery_dialog import RecoveryDialog, preview
 from panoviewer.saving import Saving
 from panoviewer.session import Session
+from panoviewer.translation import tr
 
 
 class Questions(QObject):
@@ -63,7 +64,7 @@ class Questions(QObject):
         document = self._session.document
         panorama, prediction = document.panorama, document.prediction
         if panorama is None or prediction is None or prediction.classes is None:
-            self.noted.emit("There are no classes yet; run the model first.")
+            self.noted.emit(tr("There are no classes yet; run the model first."))
         elif self._annotating.may_edit():
             dialog = ClassesDialog(prediction.class_names, self._session.summary.class_shares, self._window)
             dialog.chosen.connect(lambda classes, apart: self._add_classes(panorama, prediction, classes, apart))
@@ -79,7 +80,9 @@ class Questions(QObject):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)
         dialog.colorSelected.connect(
-            lambda color: self._annotating.change_selected("Colour", color=(color.red(), color.green(), color.blue()))
+            lambda color: self._annotating.change_selected(
+                tr("Colour"), color=(color.red(), color.green(), color.blue())
+            )
         )
         dialog.open()
 
@@ -89,17 +92,21 @@ class Questions(QObject):
         if scene is None or not segments:
             return
         photos = [path for path in pictures if path != scene.panorama.path]
-        names = ", ".join(segment.label or f"segment {segment.number}" for segment in segments)
-        text = f"Write {names} into the annotations of {len(photos)} other pictures of the list?"
-        more = "\n\nThey should be taken with the same camera on the same tripod. Files that are changed keep a copy."
+        names = ", ".join(segment.label or tr("segment {number}", number=segment.number) for segment in segments)
+        text = tr(
+            "Write {names} into the annotations of {count} other pictures of the list?", names=names, count=len(photos)
+        )
+        more = tr(
+            "\n\nThey should be taken with the same camera on the same tripod. Files that are changed keep a copy."
+        )
         act = partial(self._saving.copy_to, photos, segments, scene.labels)
-        ask(self._window, "copy", "Copy to all pictures", text + more, [("Copy", act)])
+        ask(self._window, "copy", tr("Copy to all pictures"), text + more, [(tr("Copy"), act)])
 
     # ----- within -----
 
     def _add_classes(self, panorama: Panorama, prediction: Prediction, classes: Sequence[int], apart: bool) -> None:
         if self._session.document.panorama is not panorama:
-            self.told.emit("Another panorama has been opened meanwhile; choose its classes.")
+            self.told.emit(tr("Another panorama has been opened meanwhile; choose its classes."))
             return
         height, width = panorama.height, panorama.width
 
@@ -114,10 +121,12 @@ class Questions(QObject):
             return segments
 
         def done(segments: list[Segment]) -> None:
-            if not segments or self._annotating.add(segments, f"Add {len(segments)} segments of classes"):
-                self.told.emit(f"{len(segments)} segments added.")
+            if not segments or self._annotating.add(
+                segments, tr("Add {count} segments of classes", count=len(segments))
+            ):
+                self.told.emit(tr("{count} segments added.", count=len(segments)))
 
-        self._session.jobs.run("Cutting out classes", find, done=done, key="classes")
+        self._session.jobs.run(tr("Cutting out classes"), find, done=done, key="classes")
 
     def _offer_recovery(self, recovery: Recovery) -> None:
         dialog = RecoveryDialog(recovery, self._window)
@@ -130,7 +139,7 @@ class Questions(QObject):
                 return preview(recovery, photo)
 
             self._session.jobs.run(
-                "Preparing a preview",
+                tr("Preparing a preview"),
                 paint,
                 done=self._show_preview,
                 key="recovery",
@@ -144,18 +153,18 @@ class Questions(QObject):
             dialog.set_preview(picture)
 
     def _ask_about_conflict(self, error: Exception) -> None:
-        answers: list[tuple[str, Callable[[], object]]] = [("Read theirs", self._saving.read_again)]
+        answers: list[tuple[str, Callable[[], object]]] = [(tr("Read theirs"), self._saving.read_again)]
         if self._saving.is_modified:
-            answers.append(("Keep mine", partial(self._saving.save, overwrite=True)))
-        text = f"{error}\n\nWhat is in the file now becomes its previous generation when yours is kept."
-        ask(self._window, "conflict", "The annotations have changed", text, answers, otherwise="Decide later")
+            answers.append((tr("Keep mine"), partial(self._saving.save, overwrite=True)))
+        text = tr("{error}\n\nWhat is in the file now becomes its previous generation when yours is kept.", error=error)
+        ask(self._window, "conflict", tr("The annotations have changed"), text, answers, otherwise=tr("Decide later"))
 
     def _ask_about_lock(self, error: Exception) -> None:
         ask(
             self._window,
             "locked",
-            "The project is open elsewhere",
-            f"{error}\n\nUntil then its segments can be looked at, not edited.",
-            [("Take it over", self._saving.take_over)],
-            otherwise="Look only",
+            tr("The project is open elsewhere"),
+            tr("{error}\n\nUntil then its segments can be looked at, not edited.", error=error),
+            [(tr("Take it over"), self._saving.take_over)],
+            otherwise=tr("Look only"),
         )

@@ -22,6 +22,7 @@ from panoviewer.document import Document
 from panoviewer.jobs import Job, Jobs, Lane
 from panoviewer.session import SegmenterLoader
 from panoviewer.settings import DEVICE, SEGMENTER, Settings
+from panoviewer.translation import tr
 
 Choice = tuple[str, str]
 """Name of a click network, and the device that it runs on."""
@@ -178,7 +179,7 @@ class Clicking(QObject):
             self.failed.emit(number, str(error))
 
         job = self._jobs.run(
-            "Cutting out" if self.is_ready else "Preparing the click network",
+            tr("Cutting out") if self.is_ready else tr("Preparing the click network"),
             work,
             done=lambda _nothing: self._note_use(choice),
             failed=fail,
@@ -230,7 +231,7 @@ class Clicking(QObject):
         def fail(error: PanoError) -> None:
             self.failed.emit(0, str(error))
 
-        self._jobs.run("Preparing", work, done=done, failed=fail, lane=Lane.MODEL, key="prepare", visible=False)
+        self._jobs.run(tr("Preparing"), work, done=done, failed=fail, lane=Lane.MODEL, key="prepare", visible=False)
 
     def _release(self) -> None:
         """Let go of the panorama before, in the models' thread: it may still be looked at there."""
@@ -244,7 +245,9 @@ class Clicking(QObject):
                         network.forget()
 
         if self._networks:
-            self._jobs.run("Closing", work, done=lambda _nothing: None, lane=Lane.MODEL, visible=False, outlives=True)
+            self._jobs.run(
+                tr("Closing"), work, done=lambda _nothing: None, lane=Lane.MODEL, visible=False, outlives=True
+            )
 
     def _note_use(self, choice: Choice) -> None:
         if choice not in self._used:

@@ -20,6 +20,7 @@ from panoviewer.pointing import Pointing
 from panoviewer.session import Session
 from panoviewer.settings import LAST_FOLDER, Settings
 from panoviewer.stage import Stage
+from panoviewer.translation import tr
 from panoviewer.views.difference import Legend, paint_difference
 from panoviewer.views.overlay import Composer, Layer
 
@@ -103,19 +104,19 @@ class Comparing(QObject):
         """Compare with what was estimated before."""
         previous = self._session.previous
         if previous is None:
-            self.noted.emit("There is nothing to compare with yet: choose another model or device and run it, too.")
+            self.noted.emit(tr("There is nothing to compare with yet: choose another model or device and run it, too."))
             return
-        self.start(previous, f"{previous.model} before, {previous.device}")
+        self.start(previous, tr("{model} before, {device}", model=previous.model, device=previous.device))
 
     def choose_files(self) -> None:
         """Ask for the report of a set of files to compare with."""
         if self._session.document.prediction is None:
-            self.noted.emit("There is nothing to compare yet: run a model first.")
+            self.noted.emit(tr("There is nothing to compare yet: run a model first."))
             return
-        dialog = QFileDialog(self._window, "Compare with the files of a prediction", self._settings[LAST_FOLDER])
+        dialog = QFileDialog(self._window, tr("Compare with the files of a prediction"), self._settings[LAST_FOLDER])
         dialog.setObjectName("compare_files")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters(["Reports of 'panoviewer predict' (*.json)"])
+        dialog.setNameFilters([tr("Reports of 'panoviewer predict' (*.json)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(lambda path: self.start_files(Path(path)))
         dialog.open()
@@ -135,11 +136,15 @@ class Comparing(QObject):
             saved, is_same = found
             if not is_same:
                 self.noted.emit(
-                    f"{report.name} was made from another file, {saved.source_name}; it is compared anyway."
+                    tr(
+                        "{name} was made from another file, {source_name}; it is compared anyway.",
+                        name=report.name,
+                        source_name=saved.source_name,
+                    )
                 )
             self.start(saved.prediction, f"{saved.prediction.model}, {report.name}")
 
-        self._session.jobs.run(f"Reading {report.name}", read, done=done, key="compare-files")
+        self._session.jobs.run(tr("Reading {name}", name=report.name), read, done=done, key="compare-files")
 
     def start(self, other: Prediction, name: str) -> None:
         """Compare with a prediction of the open panorama.
@@ -205,7 +210,7 @@ class Comparing(QObject):
         self._bar.set_figures(None)
         self._bar.show()
         self._tell()
-        self._session.jobs.run("Comparing", work, done=self._take, key="compare")
+        self._session.jobs.run(tr("Comparing"), work, done=self._take, key="compare")
 
     def _take(self, compared: Compared) -> None:
         self._compared = compared
@@ -246,7 +251,7 @@ class Comparing(QObject):
             return None if picture is None else Pyramid.of(picture), None
 
         self._session.jobs.run(
-            "Painting the comparison",
+            tr("Painting the comparison"),
             difference if self._is_difference else swipe,
             done=partial(self._lay, is_difference=self._is_difference),
             key="compare-paint",

@@ -17,6 +17,7 @@ from panoviewer.annotating import Annotating
 from panoviewer.jobs import Jobs
 from panoviewer.panels.compare_bar import CompareBar
 from panoviewer.stage import Stage
+from panoviewer.translation import tr
 from panoviewer.views.difference import Legend, paint_overlap
 from panoviewer.views.overlay import MAX_OVERLAY_WIDTH
 
@@ -124,13 +125,16 @@ class ComparingSegments(QObject):
         chosen = self._annotating.selected_segments
         if len(chosen) != 2:
             self.noted.emit(
-                f"Select two segments to compare their masks, with Ctrl + click; {len(chosen)} are selected."
+                tr(
+                    "Select two segments to compare their masks, with Ctrl + click; {count} are selected.",
+                    count=len(chosen),
+                )
             )
             return
         self.active = True
         self.changed.emit()
         work = partial(_paint, *chosen, is_difference=self.is_difference)
-        self._jobs.run("Comparing segments", work, done=partial(self._show, *chosen), key=_KEY)
+        self._jobs.run(tr("Comparing segments"), work, done=partial(self._show, *chosen), key=_KEY)
 
     def _show(self, a: Segment, b: Segment, painted: _Painted) -> None:
         if self.active:
@@ -142,7 +146,7 @@ class ComparingSegments(QObject):
 
 
 def _name(segment: Segment) -> str:
-    return f"{segment.label or 'segment'} {segment.number}"
+    return f"{segment.label or tr('segment')} {segment.number}"
 
 
 def _paint(a: Segment, b: Segment, _progress: Progress, *, is_difference: bool) -> _Painted:
@@ -151,10 +155,10 @@ def _paint(a: Segment, b: Segment, _progress: Progress, *, is_difference: bool) 
     seen = held[step // 2 :: step, step // 2 :: step]
     iou = overlap_iou(held)
     parts = [
-        "IoU " + ("unknown, both are empty" if iou is None else f"{iou:.4f}"),
-        f"only in A {(a.mask - b.mask).solid_angle():.4f} sr",
-        f"only in B {(b.mask - a.mask).solid_angle():.4f} sr",
-        f"in both {(a.mask & b.mask).solid_angle():.4f} sr",
+        "IoU " + (tr("unknown, both are empty") if iou is None else f"{iou:.4f}"),
+        tr("only in A {solid_angle:.4f} sr", solid_angle=(a.mask - b.mask).solid_angle()),
+        tr("only in B {solid_angle:.4f} sr", solid_angle=(b.mask - a.mask).solid_angle()),
+        tr("in both {solid_angle:.4f} sr", solid_angle=(a.mask & b.mask).solid_angle()),
     ]
     text = "      ".join(parts)
     if is_difference:

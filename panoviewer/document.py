@@ -9,6 +9,7 @@ from core.history import History
 from core.panorama import Panorama
 from core.prediction import Prediction
 from core.scene import Edit, Scene
+from panoviewer.translation import tr
 
 
 class Document(QObject):
@@ -136,14 +137,14 @@ class Document(QObject):
         name = self.undo_name
         if self._history is not None and name is not None:
             self._history.undo()
-            self._tell(f"Undo {name}")
+            self._tell(tr("Undo {name}", name=name))
 
     def redo(self) -> None:
         """Make the edit again that was taken back last; nothing happens when there is none."""
         name = self.redo_name
         if self._history is not None and name is not None:
             self._history.redo()
-            self._tell(f"Redo {name}")
+            self._tell(tr("Redo {name}", name=name))
 
     def set_prediction(self, prediction: Prediction) -> None:
         """Take a model's result; the old cloud stays visible until one is made from this."""

@@ -12,6 +12,7 @@ from core.mesh import DEFAULT_MESH
 from panoviewer.dialogs.export_dialog import ExportDialog
 from panoviewer.session import Session
 from panoviewer.settings import FRAME, GEOMETRY_FORMAT, LAST_FOLDER, Settings
+from panoviewer.translation import tr
 
 
 class Exporting(QObject):
@@ -39,7 +40,7 @@ class Exporting(QObject):
         if self._session.put_off(self.show):
             return
         if panorama is None:
-            self._session.failed.emit("There is nothing to export; open a panorama first.")
+            self._session.failed.emit(tr("There is nothing to export; open a panorama first."))
             return
         self._session.want_cloud()
         if self.dialog is None:

@@ -21,6 +21,7 @@ from panoviewer.clicking import Found
 from panoviewer.panels.filmstrip import SIDE, Filmstrip
 from panoviewer.session import Session
 from panoviewer.tools.segment_tool import SegmentTool
+from panoviewer.translation import tr
 
 SOURCE_WIDTH = 4 * SIDE
 """Of the panorama from which the small pictures are taken: a view of 90 degrees has about as many pixels."""
@@ -85,13 +86,13 @@ class Filming(QObject):
                 photos[number] = erp_to_camera(np.ascontiguousarray(level), camera)
             return photos
 
-        self._session.jobs.run("Filming", film, done=self._strip.set_photos, key="film", visible=False)
+        self._session.jobs.run(tr("Filming"), film, done=self._strip.set_photos, key="film", visible=False)
 
     def _project(self, mask: SphereMask, frames: Sequence[FrameReport]) -> None:
         """Have it worked out what the mask covers of views that nobody looks at."""
         cameras = {frame.number: _small(frame.camera) for frame in frames}
         self._session.jobs.run(
-            "Filming",
+            tr("Filming"),
             lambda _progress: {number: seen_by(camera, mask) for number, camera in cameras.items()},
             done=self._strip.set_elsewhere,
             key="film mask",

@@ -16,6 +16,7 @@ from panoviewer.dialogs.dataset_dialog import DatasetDialog
 from panoviewer.jobs import Jobs
 from panoviewer.saving import Saving
 from panoviewer.settings import DATASET, LAST_FOLDER, Settings
+from panoviewer.translation import tr
 
 MOST_SENTENCES = 4
 
@@ -50,7 +51,7 @@ class HandingOver(QObject):
         """Ask in which form and where to."""
         path = self._saving.path
         if path is None:
-            self.failed.emit("There are no annotations to export here; open a photograph of your own.")
+            self.failed.emit(tr("There are no annotations to export here; open a photograph of your own."))
             return
         folder = Path(self._settings[LAST_FOLDER] or Path.home()) / "annotations"
         dialog = DatasetDialog(folder, self._settings[DATASET], self._window)
@@ -66,13 +67,13 @@ class HandingOver(QObject):
         """Ask for another name for the annotation file."""
         path = self._saving.path
         if path is None:
-            self.failed.emit("There are no annotations to save here; open a photograph of your own.")
+            self.failed.emit(tr("There are no annotations to save here; open a photograph of your own."))
             return
-        dialog = QFileDialog(self._window, "Save a copy of the annotations", str(path.parent))
+        dialog = QFileDialog(self._window, tr("Save a copy of the annotations"), str(path.parent))
         dialog.setObjectName("copy_name")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilters([f"Annotations (*{SUFFIX})"])
+        dialog.setNameFilters([tr("Annotations (*{suffix})", suffix=SUFFIX)])
         dialog.selectFile(path.name.removesuffix(SUFFIX) + f"-copy{SUFFIX}")
         dialog.fileSelected.connect(lambda name: self._saving.save_copy(_with_suffix(Path(name))))
         dialog.open()
@@ -85,13 +86,28 @@ class HandingOver(QObject):
             return export_project(read_project(source), form, target, options, progress=progress)
 
         def done(report: Report) -> None:
-            counts = f"{report.panoramas} panoramas, {report.segments} segments, {report.files} files"
+            counts = tr(
+                "{panoramas} panoramas, {segments} segments, {files} files",
+                panoramas=report.panoramas,
+                segments=report.segments,
+                files=report.files,
+            )
             sentences = [*report.failed, *report.dropped]
-            more = [f"{len(sentences) - MOST_SENTENCES} more."] if len(sentences) > MOST_SENTENCES else []
-            self.noted.emit(" ".join([f"Written: {counts} in {target}.", *sentences[:MOST_SENTENCES], *more]))
+            more = (
+                [tr("{count} more.", count=len(sentences) - MOST_SENTENCES)] if len(sentences) > MOST_SENTENCES else []
+            )
+            self.noted.emit(
+                " ".join(
+                    [
+                        tr("Written: {counts} in {target}.", counts=counts, target=target),
+                        *sentences[:MOST_SENTENCES],
+                        *more,
+                    ]
+                )
+            )
 
         self._saving.save(
-            then=lambda: self._jobs.run("Exporting annotations", write, done=done, key="dataset", outlives=True)
+            then=lambda: self._jobs.run(tr("Exporting annotations"), write, done=done, key="dataset", outlives=True)
         )
 
 

@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import PanoError
 from core.progress import Cancelled, Progress
+from panoviewer.translation import mark, tr
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ REPORT_SECONDS = 0.05
 SWITCH_SECONDS = 0.001
 """How long a thread may keep Python's interpreter from the others. Every event that the window handles has to wait
 for it, and there are many in one repaint; Python's own 5 ms would be felt."""
-UNEXPECTED = "{title} failed because of a fault in the program. The log has the details."
+UNEXPECTED = mark("{title} failed because of a fault in the program. The log has the details.")
 
 
 class Lane(StrEnum):
@@ -237,7 +238,7 @@ class Jobs(QObject):
                 job.failed(error)
         else:
             log.error("%s failed", job.title, exc_info=error)
-            sentence = UNEXPECTED.format(title=job.title)
+            sentence = tr(UNEXPECTED, title=job.title)
             self.failed.emit(sentence)
             if job.failed is not None:
                 job.failed(PanoError(sentence))

@@ -18,11 +18,12 @@ from panoviewer.annotating import Annotating
 from panoviewer.document import Document
 from panoviewer.panels.level_strip import LevelStrip
 from panoviewer.tools.level_tool import LevelTool
+from panoviewer.translation import mark, tr
 from panoviewer.views.marks import Mark, PathMark, PointMark, Sign, circle
 
-HELP = "Click two points on the horizon, or two above each other, such as on the edge of a wall."
-ONE_VERTICAL = "A second vertical, in another direction, makes it complete."
-AGAIN = "Ctrl+R estimates again, on the level picture."
+HELP = mark("Click two points on the horizon, or two above each other, such as on the edge of a wall.")
+ONE_VERTICAL = mark("A second vertical, in another direction, makes it complete.")
+AGAIN = mark("Ctrl+R estimates again, on the level picture.")
 HORIZON_COLOR = (80, 200, 255)
 
 
@@ -91,7 +92,7 @@ class Levelling(QObject):
                 _, pitch, roll = angles_from_rotation(level_by_lines(lines, own))
             except ValueError as error:
                 self.tool.take_back()
-                self._tell(f"These lines give no pose: {error}.")
+                self._tell(tr("These lines give no pose: {error}.", error=error))
                 return
             level = pitch, roll
         if not self._apply(level):
@@ -106,7 +107,9 @@ class Levelling(QObject):
         try:
             may_edit = self._annotating.may_edit()
             if may_edit:
-                self._annotating.apply("Level" if level is not None else "Level as photographed", set_level(level))
+                self._annotating.apply(
+                    tr("Level") if level is not None else tr("Level as photographed"), set_level(level)
+                )
         finally:
             self._is_ours = False
         return may_edit
@@ -165,16 +168,22 @@ class Levelling(QObject):
         parts = [sentence] if sentence else []
         if tilt > 0 or panorama.level is not None:
             # The roll is signed as GPano's, so that `convert --level PITCH,ROLL` takes what is read here.
-            angles = f"tilt {_degrees(tilt)}: pitch {_degrees(pitch, sign=True)}, roll {_degrees(-roll, sign=True)}"
-            parts.append(f"{angles} ({'set by hand' if panorama.level is not None else 'as the photograph says'})")
+            angles = tr(
+                "tilt {tilt}: pitch {pitch}, roll {roll}",
+                tilt=_degrees(tilt),
+                pitch=_degrees(pitch, sign=True),
+                roll=_degrees(-roll, sign=True),
+            )
+            source = tr("set by hand") if panorama.level is not None else tr("as the photograph says")
+            parts.append(f"{angles} ({source})")
         lines = self.tool.lines
         if not sentence:
             if not lines:
-                parts.append(HELP)
+                parts.append(tr(HELP))
             elif len(lines) == 1 and lines[0].kind is Kind.VERTICAL:
-                parts.append(ONE_VERTICAL)
+                parts.append(tr(ONE_VERTICAL))
             elif self._document.prediction is not None:
-                parts.append(AGAIN)
+                parts.append(tr(AGAIN))
         self.strip.tell("  ·  ".join(parts), can_reset=panorama.level is not None)
 
 

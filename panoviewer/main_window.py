@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from core.io.images import Assume
 from core.panorama import Panorama
 from core.pyramid import Pyramid
-from panoviewer.actions import build_actions, set_keys, show_icons
+from panoviewer.actions import Menu, build_actions, set_keys, show_icons
 from panoviewer.annotation_desk import AnnotationDesk
 from panoviewer.comparison_desk import ACTIONS as COMPARISONS
 from panoviewer.comparison_desk import ComparisonDesk
@@ -67,6 +67,7 @@ from panoviewer.theme import icon
 from panoviewer.tools.navigate_tool import NavigateTool
 from panoviewer.tools.tool import Tool
 from panoviewer.tools.toolbox import Toolbox
+from panoviewer.translation import tr
 from panoviewer.viewpoint import Viewpoint
 from panoviewer.views.cloud_buffer import CloudBuffer
 from panoviewer.views.overlay import Layer
@@ -134,7 +135,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name, menus = build_actions(self, self._handlers(), self.shortcuts.keys(), self.opening.recent)
         # Before others hear of it, who may lend keys.
         self.shortcuts.changed.connect(lambda: set_keys(self.actions_by_name, self.shortcuts.keys()))
-        self._view_menu = menus["&View"]
+        self._view_menu = menus[Menu.VIEW]
         self.desk.attach(self.actions_by_name)
         self.layering = Layering(
             session,
@@ -166,7 +167,7 @@ class MainWindow(QMainWindow):
             window=self,
         )
         self.exposure_text = QLabel()
-        self.exposure_text.setAccessibleName("Exposure")
+        self.exposure_text.setAccessibleName(tr("Exposure"))
         self.exposing = Exposing(
             session,
             panel=self.exposure_panel,
@@ -176,9 +177,9 @@ class MainWindow(QMainWindow):
             parent=self,
         )
         names = (
-            ("estimates depth, normals and classes.", "depth"),
-            ("shows the point cloud.", "cloud"),
-            ("saves it.", "export"),
+            (tr("estimates depth, normals and classes."), "depth"),
+            (tr("shows the point cloud."), "cloud"),
+            (tr("saves it."), "export"),
         )
         self.hints = HintStrip([(sentence, self.actions_by_name[name]) for sentence, name in names])
         self._arrange()
@@ -205,7 +206,7 @@ class MainWindow(QMainWindow):
         panel = QWidget()
         column = QVBoxLayout(panel)
         column.setContentsMargins(12, 6, 12, 12)
-        sections = (("Model", self.inference, 0), ("Layers", self.layers, 1), ("3D", self.cloud_panel, 0))
+        sections = ((tr("Model"), self.inference, 0), (tr("Layers"), self.layers, 1), (tr("3D"), self.cloud_panel, 0))
         for title, widget, stretch in sections:
             heading = QLabel(title)
             heading.setObjectName("heading")
@@ -218,26 +219,26 @@ class MainWindow(QMainWindow):
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setMinimumWidth(panel.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())
-        panel_dock = self._dock("Layers and model", "panel", scroll, Qt.DockWidgetArea.RightDockWidgetArea)
-        segments_dock = self._dock("Segments", "segments", self.desk.panel, Qt.DockWidgetArea.RightDockWidgetArea)
+        panel_dock = self._dock(tr("Layers and model"), "panel", scroll, Qt.DockWidgetArea.RightDockWidgetArea)
+        segments_dock = self._dock(tr("Segments"), "segments", self.desk.panel, Qt.DockWidgetArea.RightDockWidgetArea)
         self.tabifyDockWidget(panel_dock, segments_dock)
         panel_dock.raise_()
         self.desk.tool_chosen.connect(segments_dock.raise_)
         self._film_dock = self._dock(
-            "Views of the object", "film", self.desk.film, Qt.DockWidgetArea.BottomDockWidgetArea
+            tr("Views of the object"), "film", self.desk.film, Qt.DockWidgetArea.BottomDockWidgetArea
         )
         self._film_dock.hide()
         self.desk.film_wanted.connect(self._film_dock.setVisible)
-        self._folder_dock = self._dock("Folder", "folder", self.folder, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self._folder_dock = self._dock(tr("Folder"), "folder", self.folder, Qt.DockWidgetArea.LeftDockWidgetArea)
         self._folder_dock.hide()
 
         self.status = QLabel()
-        self.status.setAccessibleName("Under the cursor")
+        self.status.setAccessibleName(tr("Under the cursor"))
         self.progress_text = QLabel()
         self.progress_text.setObjectName("quiet")
         self.badge = QLabel()
         self.badge.setObjectName("badge")
-        self.badge.setAccessibleName("Device")
+        self.badge.setAccessibleName(tr("Device"))
         self.statusBar().addWidget(self.status, 1)
         self.statusBar().addPermanentWidget(self.progress_text)
         self.statusBar().addPermanentWidget(self.exposure_text)
@@ -305,7 +306,7 @@ class MainWindow(QMainWindow):
         session.predicted.connect(self._show_prediction)
         session.overlay_changed.connect(self.stage.set_overlay)
         session.cloud_built.connect(self._show_cloud_buffer)
-        session.exported.connect(lambda path: self.messages.show_note(f"Written: {path}"))
+        session.exported.connect(lambda path: self.messages.show_note(tr("Written: {path}", path=path)))
         session.failed.connect(self.messages.show_error)
         session.jobs.changed.connect(self._show_jobs)
         session.jobs.succeeded.connect(lambda job: self.messages.outdate(job.started))
@@ -381,7 +382,9 @@ class MainWindow(QMainWindow):
     def _show_preview(self, panorama: Panorama, pyramid: Pyramid) -> None:
         self.stage.preview(pyramid)
         self._look_first(panorama)
-        self.setWindowTitle(TITLE if panorama.path is None else f"Opening {panorama.path.name} - {TITLE}")
+        self.setWindowTitle(
+            TITLE if panorama.path is None else f"{tr('Opening {name}', name=panorama.path.name)} - {TITLE}"
+        )
 
     def _end_preview(self) -> None:
         self.stage.end_preview()
@@ -397,7 +400,7 @@ class MainWindow(QMainWindow):
         if panorama is None or panorama.path is None:
             self.setWindowTitle(TITLE)
         else:
-            read_only = ", read only" if self._read_only else ""
+            read_only = tr(", read only") if self._read_only else ""
             self.setWindowTitle(f"{panorama.path.name} ({panorama.width} × {panorama.height}{read_only}) - {TITLE}")
 
     def _show_read_only(self, sentence: str) -> None:
@@ -479,7 +482,7 @@ class MainWindow(QMainWindow):
     def show_cloud(self) -> None:
         """Have the point cloud built."""
         if not self.stage.cloud.available:
-            self.messages.show_note("There is no OpenGL for the 3D view; the point cloud can still be exported.")
+            self.messages.show_note(tr("There is no OpenGL for the 3D view; the point cloud can still be exported."))
         self.session.want_cloud()
 
     def _show_prediction(self) -> None:
@@ -490,11 +493,16 @@ class MainWindow(QMainWindow):
     def _show_badge(self) -> None:
         prediction = self.session.document.prediction
         if prediction is None:
-            self.badge.setText("model not run")
-            self.badge.setToolTip("After a run: the device that it really used.")
+            self.badge.setText(tr("model not run"))
+            self.badge.setToolTip(tr("After a run: the device that it really used."))
         else:
             self.badge.setText(f"{prediction.device.upper()}  {prediction.seconds:.1f} s")
-            ran = f"{prediction.model} ran on {prediction.device} in {prediction.seconds:.1f} s."
+            ran = tr(
+                "{model} ran on {device} in {seconds:.1f} s.",
+                model=prediction.model,
+                device=prediction.device,
+                seconds=prediction.seconds,
+            )
             self.badge.setToolTip("\n".join((ran, *prediction.notes)))
 
     def _compare(self, name: str, *on: bool) -> None:
@@ -521,8 +529,8 @@ class MainWindow(QMainWindow):
         problem = self.desk.finish()
         if problem:
             event.ignore()
-            answers = [("Close without saving", self._close_unsaved)]
-            ask(self, "unsaved", "The annotations could not be saved", problem, answers, otherwise="Stay")
+            answers = [(tr("Close without saving"), self._close_unsaved)]
+            ask(self, "unsaved", tr("The annotations could not be saved"), problem, answers, otherwise=tr("Stay"))
             return
         self.settings[GEOMETRY] = bytes(self.saveGeometry().data())
         self.settings[LAYOUT] = bytes(self.saveState().data())
@@ -557,5 +565,10 @@ class MainWindow(QMainWindow):
     ) -> None:
         # Whoever draws waits for its picture, whatever is open by then, before it draws the next one.
         self.session.jobs.run(
-            "Drawing", lambda _progress: work(), done=done, failed=lambda _error: failed(), visible=False, outlives=True
+            tr("Drawing"),
+            lambda _progress: work(),
+            done=done,
+            failed=lambda _error: failed(),
+            visible=False,
+            outlives=True,
         )

@@ -17,6 +17,7 @@ from core.progress import Progress
 from core.scene import Edit, Scene, Segment, change_segment, remove_segments
 from panoviewer.annotating import Annotating
 from panoviewer.jobs import Job, Jobs
+from panoviewer.translation import tr
 
 
 class Operation(StrEnum):
@@ -168,7 +169,7 @@ class MaskEdits(QObject):
             self._next()
             self._start()
 
-        self._job = self._jobs.run("Editing a mask", work, done=done, failed=fail, key="mask edit", visible=False)
+        self._job = self._jobs.run(tr("Editing a mask"), work, done=done, failed=fail, key="mask edit", visible=False)
 
     def _apply(self, name: str, edit: Edit) -> None:
         try:

@@ -16,10 +16,11 @@ from panoviewer.pointing import Pointing
 from panoviewer.session import Session
 from panoviewer.stage import Stage
 from panoviewer.tools.measure_tool import MeasureTool
+from panoviewer.translation import mark, tr
 from panoviewer.views.marks import Mark, PathMark, PointMark, Sign, TextMark
 
-HELP = "Click two points in any view; more clicks make a line. Enter ends it, Backspace takes a point back."
-ESTIMATING = "The depth is being estimated; what was clicked is measured then."
+HELP = mark("Click two points in any view; more clicks make a line. Enter ends it, Backspace takes a point back.")
+ESTIMATING = mark("The depth is being estimated; what was clicked is measured then.")
 
 
 class Measuring(QObject):
@@ -98,14 +99,14 @@ class Measuring(QObject):
                 shown = shown.with_point(locate(self._session.document.prediction, tool.cursor))
                 corners.append(tool.cursor)
         if shown is not None:
-            told = f"{tool.refused} {shown.text()}" if tool.refused else shown.text()
+            told = f"{tool.refused} {shown.text(tr)}" if tool.refused else shown.text(tr)
             self.strip.tell(told, has_length=len(tool.corners) > 1, has_value=True)
         self._draw(corners, shown)
 
     def copy(self) -> None:
         """Put the readout of what was clicked into the clipboard."""
         if self._measured is not None:
-            QGuiApplication.clipboard().setText(self._measured.text())
+            QGuiApplication.clipboard().setText(self._measured.text(tr))
 
     def start(self) -> None:
         """The tool was chosen: there should be a depth."""
@@ -128,7 +129,7 @@ class Measuring(QObject):
         document, corners = self._session.document, self.tool.corners
         panorama, prediction = document.panorama, document.prediction
         if panorama is None or not corners:
-            self.strip.tell(self.tool.refused or HELP, has_length=False, has_value=False)
+            self.strip.tell(self.tool.refused or tr(HELP), has_length=False, has_value=False)
             return None
         key = panorama, prediction, corners
         if self._known is not None and all(old is new for old, new in zip(self._known[0], key, strict=True)):
@@ -138,7 +139,7 @@ class Measuring(QObject):
             measured = measure(panorama, prediction, np.stack(corners))
         except CannotMeasure as error:
             is_coming = prediction is None and self._session.predicting
-            self.strip.tell(ESTIMATING if is_coming else str(error), has_length=False, has_value=False)
+            self.strip.tell(tr(ESTIMATING) if is_coming else str(error), has_length=False, has_value=False)
             return None
         self._known = key, measured
         return measured

@@ -19,6 +19,7 @@ from panoviewer.panels.folder_panel import FolderPanel
 from panoviewer.session import Session
 from panoviewer.settings import LAST_FOLDER, Settings
 from panoviewer.thumbnails import Thumbnails
+from panoviewer.translation import tr
 
 
 class Opening(QObject):
@@ -45,7 +46,7 @@ class Opening(QObject):
         self._folder = folder
         self._window = window
         self._refused: Path | None = None
-        self.recent = QMenu("Open recent", window)
+        self.recent = QMenu(tr("Open recent"), window)
         self.recent.setToolTipsVisible(True)
         self._fill_recent()
         session.refused.connect(self._refuse)
@@ -81,14 +82,23 @@ class Opening(QObject):
         def show(listed: tuple[Path, ...]) -> None:
             if not listed:
                 endings = ", ".join(sorted(SUFFIXES))
-                self._session.failed.emit(f"Expected a folder with pictures ({endings}), found none: {folder}")
+                self._session.failed.emit(
+                    tr(
+                        "Expected a folder with pictures ({endings}), found none: {folder}",
+                        endings=endings,
+                        folder=folder,
+                    )
+                )
                 return
             self._folder.set_files(listed)
             self.listed.emit()
             self._session.open(listed[0])
 
         self._session.jobs.run(
-            f"Listing {folder.name}", lambda _progress: list_panoramas(folder).panoramas, done=show, key="list"
+            tr("Listing {name}", name=folder.name),
+            lambda _progress: list_panoramas(folder).panoramas,
+            done=show,
+            key="list",
         )
 
     def step(self, by: int) -> None:
@@ -101,8 +111,8 @@ class Opening(QObject):
     def choose_file(self) -> None:
         """Ask for a picture."""
         patterns = " ".join(f"*{suffix} *{suffix.upper()}" for suffix in sorted(SUFFIXES))
-        dialog = QFileDialog(self._window, "Open panorama", self._settings[LAST_FOLDER])
-        dialog.setNameFilters([f"Panoramas ({patterns})", "All files (*)"])
+        dialog = QFileDialog(self._window, tr("Open panorama"), self._settings[LAST_FOLDER])
+        dialog.setNameFilters([tr("Panoramas ({patterns})", patterns=patterns), tr("All files (*)")])
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(lambda name: self.open(Path(name)))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -110,7 +120,7 @@ class Opening(QObject):
 
     def choose_folder(self) -> None:
         """Ask for a folder."""
-        dialog = QFileDialog(self._window, "Open folder", self._settings[LAST_FOLDER])
+        dialog = QFileDialog(self._window, tr("Open folder"), self._settings[LAST_FOLDER])
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.fileSelected.connect(lambda name: self.open_folder(Path(name)))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -130,7 +140,11 @@ class Opening(QObject):
 
         # A folder of a slow network takes its time.
         self._session.jobs.run(
-            f"Listing {path.parent.name}", lambda _progress: _siblings(path), done=show, key="siblings", visible=False
+            tr("Listing {name}", name=path.parent.name),
+            lambda _progress: _siblings(path),
+            done=show,
+            key="siblings",
+            visible=False,
         )
 
     def _fill_recent(self) -> None:
@@ -139,7 +153,7 @@ class Opening(QObject):
             self.recent.addAction(path.name, partial(self.open, path)).setToolTip(str(path))
         if self._settings.recent():
             self.recent.addSeparator()
-            self.recent.addAction("Forget these", self._forget)
+            self.recent.addAction(tr("Forget these"), self._forget)
         self.recent.setEnabled(bool(self._settings.recent()))
 
     def _forget(self) -> None:
@@ -153,7 +167,7 @@ class Opening(QObject):
             return
         # A disk of a slow network takes its time.
         self._session.jobs.run(
-            f"Looking at {path.name}",
+            tr("Looking at {name}", name=path.name),
             lambda _progress: _may_be_cube(path),
             done=lambda may_be_cube: self._ask(path, may_be_cube=may_be_cube),
             key="assume",
@@ -165,14 +179,16 @@ class Opening(QObject):
         question = QMessageBox(self._window)
         question.setObjectName("assume")
         question.setIcon(QMessageBox.Icon.Question)
-        question.setWindowTitle("What does this picture show?")
-        question.setText(f"{path.name} is not twice as wide as high and does not say what part of the sphere it shows.")
-        question.setInformativeText(
-            "The whole sphere: it is fitted to the full grid. A part: it is placed around the horizon, undistorted."
+        question.setWindowTitle(tr("What does this picture show?"))
+        question.setText(
+            tr("{name} is not twice as wide as high and does not say what part of the sphere it shows.", name=path.name)
         )
-        full = question.addButton("The whole sphere", QMessageBox.ButtonRole.AcceptRole)
-        crop = question.addButton("A part of it", QMessageBox.ButtonRole.AcceptRole)
-        cube = question.addButton("A cube map", QMessageBox.ButtonRole.AcceptRole) if may_be_cube else None
+        question.setInformativeText(
+            tr("The whole sphere: it is fitted to the full grid. A part: it is placed around the horizon, undistorted.")
+        )
+        full = question.addButton(tr("The whole sphere"), QMessageBox.ButtonRole.AcceptRole)
+        crop = question.addButton(tr("A part of it"), QMessageBox.ButtonRole.AcceptRole)
+        cube = question.addButton(tr("A cube map"), QMessageBox.ButtonRole.AcceptRole) if may_be_cube else None
         question.addButton(QMessageBox.StandardButton.Cancel)
         question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
 

@@ -13,9 +13,10 @@ from core.panorama import Panorama
 from core.progress import Progress
 from panoviewer.session import Session
 from panoviewer.settings import LAST_FOLDER, Settings
+from panoviewer.translation import mark, tr
 from panoviewer.viewpoint import Viewpoint
 
-NOTHING = "There is nothing to save; open a panorama first."
+NOTHING = mark("There is nothing to save; open a panorama first.")
 OF_8_BITS = ("JPEG (*.jpg)", "PNG (*.png)", "TIFF (*.tif)")
 OF_LIGHT = ("OpenEXR (*.exr)", "Radiance HDR (*.hdr)")
 
@@ -56,7 +57,7 @@ class PictureSaving(QObject):
         def write(path: Path) -> Path:
             return write_turned(panorama, panorama.level_from_world, path)
 
-        self._ask("panorama_name", "Export the panorama, level", "_level.jpg", filters, write)
+        self._ask("panorama_name", tr("Export the panorama, level"), "_level.jpg", filters, write)
 
     def save_view(self) -> None:
         """Write what the look-around view shows, as sharp as the photograph is, with its camera."""
@@ -68,12 +69,12 @@ class PictureSaving(QObject):
         def write(path: Path) -> Path:
             return write_view(panorama, pyramid.levels[0], camera, path)
 
-        self._ask("view_name", "Export the view and its camera", "_view.png", ("PNG (*.png)",), write)
+        self._ask("view_name", tr("Export the view and its camera"), "_view.png", ("PNG (*.png)",), write)
 
     def _panorama(self) -> Panorama | None:
         panorama = self._session.document.panorama
         if panorama is None or panorama.path is None:
-            self.failed.emit(NOTHING)
+            self.failed.emit(tr(NOTHING))
             return None
         return panorama
 
@@ -101,9 +102,9 @@ class PictureSaving(QObject):
                 return write(path)
 
             self._session.jobs.run(
-                f"Writing {path.name}",
+                tr("Writing {name}", name=path.name),
                 work,
-                done=lambda written: self.noted.emit(f"Written: {written}"),
+                done=lambda written: self.noted.emit(tr("Written: {written}", written=written)),
                 failed=lambda error: self.failed.emit(str(error)),
                 outlives=True,
             )

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from core.geometry.sphere import angle_between, directions_to_lonlat, lonlat_to_pixels
 from core.panorama import Panorama
 from core.prediction import Prediction
+from panoviewer.translation import tr
 
 
 @dataclass(frozen=True)
@@ -41,26 +42,30 @@ class Probe:
 
     def text(self) -> str:
         """One line for the user."""
-        color = "not photographed" if self.rgb is None else "RGB {} {} {}".format(*self.rgb)
-        return _line([self.place(), f"px {self.column}, {self.row}", color, *self.values()])
+        color = tr("not photographed") if self.rgb is None else "RGB {} {} {}".format(*self.rgb)
+        return _line([self.place(), tr("px {column}, {row}", column=self.column, row=self.row), color, *self.values()])
 
     def place(self) -> str:
         """The direction."""
-        return f"lon {self.lon:+.2f}°  lat {self.lat:+.2f}°"
+        return tr("lon {lon:+.2f}°  lat {lat:+.2f}°", lon=self.lon, lat=self.lat)
 
     def values(self, other: Probe | None = None) -> list[str]:
         """What a model says; with another one's values for the same direction also how far `other` is from them."""
         parts = []
         if self.is_far:
-            parts.append("far")
+            parts.append(tr("far"))
         elif self.depth is not None:
-            depth = f"depth {self.depth:.2f} m" if self.is_metric else f"depth {self.depth:.3f} (relative)"
+            depth = (
+                tr("depth {depth:.2f} m", depth=self.depth)
+                if self.is_metric
+                else tr("depth {depth:.3f} (relative)", depth=self.depth)
+            )
             off = "" if other is None or other.depth is None else f" (A {100 * (other.depth / self.depth - 1):+.1f} %)"
             parts.append(depth + off)
         if self.normal is not None:
             theirs = None if other is None else other.normal
             off = "" if theirs is None else f" ({math.degrees(angle_between(self.normal, theirs)):.1f}°)"
-            parts.append("normal {:+.2f} {:+.2f} {:+.2f}".format(*self.normal) + off)
+            parts.append(tr("normal") + " {:+.2f} {:+.2f} {:+.2f}".format(*self.normal) + off)
         if self.class_name is not None:
             parts.append(self.class_name)
         return parts
@@ -69,7 +74,8 @@ class Probe:
 def compared(a: Probe, b: Probe) -> str:
     """One line for the user about a direction of which two models say something."""
     known = [("A", a.values()), ("B", b.values(a))]
-    return "      ".join([a.place(), *(f"{name}:  {_line(values) or 'nothing'}" for name, values in known)])
+    nothing = tr("nothing")
+    return "      ".join([a.place(), *(f"{name}:  {_line(values) or nothing}" for name, values in known)])
 
 
 def _line(parts: list[str]) -> str:

@@ -16,6 +16,7 @@ from core.scene import Review
 from panoviewer.document import Document
 from panoviewer.jobs import Jobs
 from panoviewer.panels.folder_panel import FolderPanel
+from panoviewer.translation import tr
 
 SIGNS = {State.UNANNOTATED: "", State.ANNOTATED: "•", State.REVIEWED: "✓"}
 UNREADABLE = "!"
@@ -82,7 +83,7 @@ class Reviewing(QObject):
             states, self._flat = found
             self._take(states)
 
-        self._jobs.run("Looking at annotations", look, done=take, key="states", visible=False, outlives=True)
+        self._jobs.run(tr("Looking at annotations"), look, done=take, key="states", visible=False, outlives=True)
 
     def step(self, by: int) -> None:
         """Open the next picture of the list, or the one before, that is not reviewed."""
@@ -92,8 +93,15 @@ class Reviewing(QObject):
                 self._open_picture(path)
                 return
         reviewed, count = self.counts
-        where = "after" if by > 0 else "before"
-        self.told.emit(f"No picture {where} this one is left to review; {reviewed} of {count} are reviewed.")
+        where = tr("after") if by > 0 else tr("before")
+        self.told.emit(
+            tr(
+                "No picture {where} this one is left to review; {reviewed} of {count} are reviewed.",
+                where=where,
+                reviewed=reviewed,
+                count=count,
+            )
+        )
 
     def _follow(self) -> None:
         """The open panorama is as far as its scene, saved or not."""

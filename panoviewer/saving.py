@@ -21,6 +21,7 @@ from core.scene import Label, Scene, Segment
 from panoviewer.document import Document
 from panoviewer.jobs import Jobs, Lane
 from panoviewer.scene_keeper import Opened, SceneKeeper
+from panoviewer.translation import tr
 
 MOST_PROBLEMS = 3
 _COPY, _STOPPED = "copy", "copy stopped"
@@ -117,7 +118,7 @@ class Saving(QObject):
         if path is None or not self._keeps(path):
             self._begin(Scene(panorama))
         else:
-            self._read(f"Reading the annotations of {path.name}", lambda: self._keeper.open(panorama))
+            self._read(tr("Reading the annotations of {name}", name=path.name), lambda: self._keeper.open(panorama))
 
     def put_off_closing(self, then: Callable[[], object]) -> bool:
         """Whether segments are being written into other pictures, which may take minutes and is no reason to freeze.
@@ -132,7 +133,7 @@ class Saving(QObject):
             then()
 
         self._jobs.run(
-            "Finishing a picture",
+            tr("Finishing a picture"),
             lambda _progress: None,
             done=stopped,
             lane=Lane.FILES,
@@ -181,7 +182,7 @@ class Saving(QObject):
             opened.file.discard_recovery()
             return opened.file.scene
 
-        self._run("Recovering", answer, self._begin)
+        self._run(tr("Recovering"), answer, self._begin)
 
     def recover_later(self) -> None:
         """Go on from the saved file; the journal stays until the first edit, which sets it aside."""
@@ -203,9 +204,11 @@ class Saving(QObject):
 
         if opened.locked is None:
             scene = self._scene
-            self._run("Taking the project over", lambda _progress: take(), lambda _opened: self._record_scene(scene))
+            self._run(
+                tr("Taking the project over"), lambda _progress: take(), lambda _opened: self._record_scene(scene)
+            )
         else:
-            self._read_anew("Taking the project over", take)
+            self._read_anew(tr("Taking the project over"), take)
 
     def read_again(self) -> None:
         """Take what somebody else has written into the annotation file; edits that are not in it are dropped.
@@ -220,7 +223,7 @@ class Saving(QObject):
             opened.file.close(discard=True)
             return self._keeper.open(panorama)
 
-        self._read_anew("Reading the annotations again", read)
+        self._read_anew(tr("Reading the annotations again"), read)
 
     # ----- saving -----
 
@@ -233,7 +236,7 @@ class Saving(QObject):
         """
         opened, scene = self._opened, self._scene
         if opened is None or scene is None:
-            self.failed.emit("There are no annotations to save here; open a photograph of your own.")
+            self.failed.emit(tr("There are no annotations to save here; open a photograph of your own."))
             return
         if opened.locked is not None:
             self.locked.emit(opened.locked)
@@ -254,7 +257,7 @@ class Saving(QObject):
             then()
 
         self._run(
-            f"Saving {opened.file.path.name}",
+            tr("Saving {name}", name=opened.file.path.name),
             lambda _progress: self._keeper.save(opened, scene, overwrite=overwrite),
             done,
             outlives=True,
@@ -265,7 +268,7 @@ class Saving(QObject):
         opened, scene = self._opened, self._scene
         if opened is not None and scene is not None:
             self._run(
-                f"Saving {path.name}",
+                tr("Saving {name}", name=path.name),
                 lambda _progress: opened.file.save_copy(scene, path),
                 lambda _nothing: self.saved.emit(path),
                 outlives=True,
@@ -285,13 +288,15 @@ class Saving(QObject):
             for sentence in problems[:MOST_PROBLEMS]:
                 self.noted.emit(sentence)
 
-        self._run("Renaming a label", rename, done, outlives=True)
+        self._run(tr("Renaming a label"), rename, done, outlives=True)
 
     def copy_to(self, photos: Sequence[Path], segments: Sequence[Segment], labels: Sequence[Label]) -> None:
         """Write segments into the annotation files of other pictures of the project; see `core.io.copying`."""
         opened = self._opened
         if opened is None or opened.locked is not None:
-            self.failed.emit(self.read_only or "Segments of this picture are not kept; open a photograph of your own.")
+            self.failed.emit(
+                self.read_only or tr("Segments of this picture are not kept; open a photograph of your own.")
+            )
             return
 
         def copy(progress: Progress) -> CopyReport:
@@ -299,12 +304,14 @@ class Saving(QObject):
             return copy_segments(segments, labels, photos, progress=progress)
 
         def done(report: CopyReport) -> None:
-            told = f"Copied into {report.copied} pictures; {report.present} had it already."
+            told = tr(
+                "Copied into {copied} pictures; {present} had it already.", copied=report.copied, present=report.present
+            )
             self.noted.emit(" ".join([told, *report.problems[:MOST_PROBLEMS]]))
             self.copied.emit()
 
         self._jobs.run(
-            "Copying segments", copy, done=done, failed=self._fail, lane=Lane.FILES, key=_COPY, outlives=True
+            tr("Copying segments"), copy, done=done, failed=self._fail, lane=Lane.FILES, key=_COPY, outlives=True
         )
 
     def keep_scale(self, scale: KnownScale) -> None:
@@ -313,13 +320,15 @@ class Saving(QObject):
         if opened is None:
             return
         if opened.locked is not None:
-            self.failed.emit(f"The scale counts for this picture and is not kept: {opened.locked}")
+            self.failed.emit(tr("The scale counts for this picture and is not kept: {locked}", locked=opened.locked))
             return
         self._run(
-            "Keeping the scale",
+            tr("Keeping the scale"),
             lambda _progress: self._keeper.keep_scale(opened, scale),
             lambda _nothing: None,
-            lambda error: self.failed.emit(f"The scale counts for this picture and is not kept: {error}"),
+            lambda error: self.failed.emit(
+                tr("The scale counts for this picture and is not kept: {error}", error=error)
+            ),
             outlives=True,
         )
 
@@ -338,9 +347,11 @@ class Saving(QObject):
         def done(has_changed: bool) -> None:
             if has_changed and self._opened is opened and not self._is_conflict_told:
                 self._is_conflict_told = True
-                self.conflict.emit(FileChanged(f"Another program has changed the annotations: {opened.file.path}"))
+                self.conflict.emit(
+                    FileChanged(tr("Another program has changed the annotations: {path}", path=opened.file.path))
+                )
 
-        self._run("Looking at the annotations", lambda _progress: opened.file.changed_on_disk(), done)
+        self._run(tr("Looking at the annotations"), lambda _progress: opened.file.changed_on_disk(), done)
 
     # ----- within -----
 
@@ -366,15 +377,19 @@ class Saving(QObject):
 
         def fail(error: PanoError) -> None:
             more = (
-                "is not kept: it could not be secured either" if is_lost else "will be offered when it is opened again"
+                tr("is not kept: it could not be secured either")
+                if is_lost
+                else tr("will be offered when it is opened again")
             )
-            self.failed.emit(f"{error} What was edited in {opened.file.path.name} {more}.")
+            self.failed.emit(
+                tr("{error} What was edited in {name} {more}.", error=error, name=opened.file.path.name, more=more)
+            )
 
         def done(_nothing: None) -> None:
             if saves:
                 self.saved.emit(opened.file.path)
 
-        self._run(f"Saving {opened.file.path.name}", close, done, fail, outlives=True)
+        self._run(tr("Saving {name}", name=opened.file.path.name), close, done, fail, outlives=True)
 
     def _begin(self, scene: Scene) -> None:
         self._saved = scene if self._opened is None or scene is self._opened.file.scene else None
@@ -424,7 +439,9 @@ class Saving(QObject):
                 self._taken = None
                 self.changed.emit()
 
-        self._run("Securing", lambda _progress: self._keeper.record(opened, name, scene), secured, fail, outlives=True)
+        self._run(
+            tr("Securing"), lambda _progress: self._keeper.record(opened, name, scene), secured, fail, outlives=True
+        )
 
     def _refuse(self, error: ProjectLocked) -> None:
         """Somebody else works in the project: nothing is to be edited that cannot be secured."""

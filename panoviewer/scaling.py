@@ -12,11 +12,12 @@ from core.measure import Measurement
 from panoviewer.panels.inference_panel import InferencePanel
 from panoviewer.saving import Saving
 from panoviewer.session import Session
+from panoviewer.translation import mark, tr
 
-FOR_THIS_ALONE = (
+FOR_THIS_ALONE = mark(
     "The depth of {model} has another unknown unit in every picture, so that the length counts for this one."
 )
-NO_HEIGHT = (
+NO_HEIGHT = mark(
     "The model {model} does not estimate how high the camera stands, so that a known height cannot set the scale; "
     "measure something and type its true length instead."
 )
@@ -60,7 +61,7 @@ class Scaling(QObject):
             self._set(KnownScale())
         elif prediction is not None and prediction.depth is not None and not prediction.camera_height:
             self._inference.set_camera_height(self._session.scale.camera_height)
-            self.failed.emit(NO_HEIGHT.format(model=prediction.model))
+            self.failed.emit(tr(NO_HEIGHT, model=prediction.model))
         else:
             self._set(replace(self._session.scale, camera_height=height))
 
@@ -77,7 +78,7 @@ class Scaling(QObject):
             return
         self._set(scale)
         if scale.kept(is_metric=self._session.estimates_metres, model=prediction.model) != scale:
-            self.noted.emit(FOR_THIS_ALONE.format(model=prediction.model))
+            self.noted.emit(tr(FOR_THIS_ALONE, model=prediction.model))
 
     def _begin(self) -> None:
         self._was_typed = False

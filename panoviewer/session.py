@@ -31,6 +31,7 @@ from panoviewer.document import Document
 from panoviewer.jobs import Job, Jobs, Lane
 from panoviewer.settings import DEVICE, MODEL, POINTS_SHOWN, Settings
 from panoviewer.summary import Summary, summarize
+from panoviewer.translation import tr
 from panoviewer.views.cloud_buffer import CloudBuffer, pack_cloud
 from panoviewer.views.overlay import Composer, OverlayStyle
 
@@ -166,7 +167,7 @@ class Session(QObject):
 
         self._end_preview()
         self._opening = self.jobs.run(
-            f"Opening {path.name}",
+            tr("Opening {name}", name=path.name),
             read,
             done=lambda result: self.show(*result),
             failed=partial(self._refuse, path),
@@ -210,7 +211,7 @@ class Session(QObject):
             rgb = panorama.rgb if ev == 0 else panorama.tone.develop(radiance, ev)
             return Pyramid.of(_shown(rgb, panorama.valid))
 
-        self.jobs.run("Developing", paint, done=self._take_exposed, key="exposure", visible=False)
+        self.jobs.run(tr("Developing"), paint, done=self._take_exposed, key="exposure", visible=False)
 
     def predict(self) -> None:
         """Run the chosen model on the open panorama."""
@@ -229,7 +230,7 @@ class Session(QObject):
             return predict_panorama(model, panorama, progress=progress)
 
         self.jobs.run(
-            "Estimating depth, normals and classes",
+            tr("Estimating depth, normals and classes"),
             work,
             done=self._take_estimate,
             lane=Lane.MODEL,
@@ -260,7 +261,7 @@ class Session(QObject):
             picture = composer.compose(style)
             return None if picture is None else Pyramid.of(picture)
 
-        self.jobs.run("Painting layers", paint, done=self.overlay_changed.emit, key="overlay", visible=False)
+        self.jobs.run(tr("Painting layers"), paint, done=self.overlay_changed.emit, key="overlay", visible=False)
 
     def want_cloud(self) -> None:
         """Have a cloud of the prediction from now on; runs the model first when it has not run yet."""
@@ -277,7 +278,7 @@ class Session(QObject):
         """Write the cloud as it was made with the document's options, or the mesh of it where the path names one."""
         panorama, prediction, options = self.document.panorama, self.document.prediction, self.document.cloud_options
         if panorama is None or prediction is None or prediction.depth is None:
-            self.failed.emit("There is no depth to make a point cloud of; run the model first.")
+            self.failed.emit(tr("There is no depth to make a point cloud of; run the model first."))
             return
         # A cloud that is shown may be of the prediction before this one, until the new one is built.
         shown = self.document.cloud if self._cloud_of is prediction else None
@@ -291,7 +292,7 @@ class Session(QObject):
                 raise ExportError("No pixel lies within the range and passes the filters; widen them.")
             return export(value, path, frame=frame, progress=stage(progress, BUILT, 1))
 
-        self.jobs.run(f"Writing {path.name}", write, done=self.exported.emit, outlives=True)
+        self.jobs.run(tr("Writing {name}", name=path.name), write, done=self.exported.emit, outlives=True)
 
     def close(self) -> None:
         """Stop everything."""
@@ -337,7 +338,7 @@ class Session(QObject):
             summary = summarize(prediction)
             return prediction, scale, summary, Composer(prediction, summary.limits)
 
-        self.jobs.run("Scaling", work, done=self._take_prediction, key="scale", visible=False)
+        self.jobs.run(tr("Scaling"), work, done=self._take_prediction, key="scale", visible=False)
 
     def _take_prediction(self, result: tuple[Prediction, KnownScale, Summary, Composer]) -> None:
         prediction, self.scale_shown, self.summary, self.composer = result
@@ -355,7 +356,7 @@ class Session(QObject):
         if self._software:
             budget = min(budget, SOFTWARE_POINTS)
         build = partial(_cloud_and_buffer, panorama, prediction, options, budget)
-        self.jobs.run("Building the point cloud", build, done=partial(self._take_cloud, prediction), key="cloud")
+        self.jobs.run(tr("Building the point cloud"), build, done=partial(self._take_cloud, prediction), key="cloud")
 
     def _take_cloud(self, prediction: Prediction, result: tuple[PointCloud, CloudBuffer]) -> None:
         self._cloud_of = prediction

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 from PySide6.QtCore import QByteArray, QObject, QSettings, QStandardPaths, Signal
 
 from core.models import DEFAULT_MODEL, DEFAULT_SEGMENTER, DEVICES, SEGMENTERS
+from panoviewer.translation import mark
 
 T = TypeVar("T")
 
@@ -37,14 +38,16 @@ class Setting(Generic[T]):
 
 
 MODEL = Setting("run/model", DEFAULT_MODEL)
-DEVICE = Setting("run/device", DEVICES[0], "Device for models", choices=DEVICES)
+DEVICE = Setting("run/device", DEVICES[0], mark("Device for models"), choices=DEVICES)
 SEGMENTER = Setting(
-    "segment/model", DEFAULT_SEGMENTER, "Network for clicks", choices=tuple(spec.name for spec in SEGMENTERS)
+    "segment/model", DEFAULT_SEGMENTER, mark("Network for clicks"), choices=tuple(spec.name for spec in SEGMENTERS)
 )
-POINTS_SHOWN = Setting("cloud/points_shown", 3_000_000, "Points shown in 3D at most", low=50_000, high=50_000_000)
-TEXTURE_WIDTH = Setting("view/texture_width", 4096, "Widest texture in pixels", low=1024, high=32768)
-THEME = Setting("window/theme", "system", "Colours of the window", choices=("system", "dark", "light"))
-HINTS = Setting("window/hints", True, "Show hints on the sample")
+POINTS_SHOWN = Setting("cloud/points_shown", 3_000_000, mark("Points shown in 3D at most"), low=50_000, high=50_000_000)
+TEXTURE_WIDTH = Setting("view/texture_width", 4096, mark("Widest texture in pixels"), low=1024, high=32768)
+THEME = Setting(
+    "window/theme", "system", mark("Colours of the window"), choices=(mark("system"), mark("dark"), mark("light"))
+)
+HINTS = Setting("window/hints", True, mark("Show hints on the sample"))
 COLOR_MAP = Setting("layers/color_map", "turbo")
 FRAME = Setting("export/frame", "z-up")
 GEOMETRY_FORMAT = Setting("export/geometry", ".ply")

@@ -10,18 +10,19 @@ from PySide6.QtGui import QKeySequence
 
 from panoviewer.actions import ACTIONS
 from panoviewer.settings import SHORTCUTS, Settings
+from panoviewer.translation import mark, tr
 
 Keys = tuple[str, ...]
 
 MOST = 2
 """Shortcuts of one action that the user may choose."""
 OF_VIEWS = {
-    **dict.fromkeys(("Tab", "Shift+Tab", "Backtab", "Shift+Backtab"), "goes through the segments"),
-    **dict.fromkeys(("Left", "Right", "Up", "Down"), "turns the views"),
-    **dict.fromkeys(("+", "-", "=", "PgUp", "PgDown"), "zooms"),
-    **dict.fromkeys(("Return", "Enter", "Backspace"), "belongs to the tools"),
-    "H": "shows the bare photo",
-    "Space": "moves the picture",
+    **dict.fromkeys(("Tab", "Shift+Tab", "Backtab", "Shift+Backtab"), mark("goes through the segments")),
+    **dict.fromkeys(("Left", "Right", "Up", "Down"), mark("turns the views")),
+    **dict.fromkeys(("+", "-", "=", "PgUp", "PgDown"), mark("zooms")),
+    **dict.fromkeys(("Return", "Enter", "Backspace"), mark("belongs to the tools")),
+    "H": mark("shows the bare photo"),
+    "Space": mark("moves the picture"),
 }
 """Keys that never reach an action, because the views take them first, and what they do there."""
 
@@ -77,7 +78,7 @@ def clashes(keys: Mapping[str, Sequence[str]]) -> dict[str, str]:
     Args:
         keys: Of each action by its name, as `normal` gives them.
     """
-    titles = {spec.name: spec.text.replace("&", "").rstrip("…") for spec in ACTIONS}
+    titles = {spec.name: tr(spec.text).replace("&", "").rstrip("…") for spec in ACTIONS}
     owners: dict[str, list[str]] = {}
     for name, each in keys.items():
         for key in each:
@@ -87,11 +88,13 @@ def clashes(keys: Mapping[str, Sequence[str]]) -> dict[str, str]:
         for name in names:
             others = [titles[other] for other in names if other != name]
             if key in OF_VIEWS:
-                found.setdefault(name, f"{key} {OF_VIEWS[key]} and cannot do anything else.")
+                found.setdefault(name, tr("{key} {does} and cannot do anything else.", key=key, does=tr(OF_VIEWS[key])))
             elif others:
-                found.setdefault(name, f"{key} is the key of “{others[0]}”, too; take it from one of them.")
+                found.setdefault(
+                    name, tr("{key} is the key of “{other}”, too; take it from one of them.", key=key, other=others[0])
+                )
             elif len(names) > 1:
-                found.setdefault(name, f"{key} is there twice; once is enough.")
+                found.setdefault(name, tr("{key} is there twice; once is enough.", key=key))
     return found
 
 

@@ -14,6 +14,7 @@ from core.io.images import read_preview
 from core.progress import Progress
 from panoviewer.jobs import Jobs, Lane
 from panoviewer.panels.folder_panel import THUMBNAIL_SIZE, FolderPanel
+from panoviewer.translation import tr
 
 MEMORY_BYTES = 256 << 20
 """A picture that takes more to read has no thumbnail."""
@@ -46,7 +47,7 @@ class Thumbnails(QObject):
             return
         path = self._reading = self._wanted.pop(0)
         self._jobs.run(
-            f"Thumbnail of {path.name}",
+            tr("Thumbnail of {name}", name=path.name),
             partial(_read, path),
             done=self._take,
             failed=lambda _error: self._take(None),

@@ -24,6 +24,7 @@ from panoviewer.dialogs.questions import ask
 from panoviewer.jobs import Lane
 from panoviewer.session import Session
 from panoviewer.settings import LICENCES, Settings
+from panoviewer.translation import tr
 
 if TYPE_CHECKING:
     from core.models.hub import Offer
@@ -97,7 +98,7 @@ class WeightKeeping(QObject):
 
         is_shown = self.dialog is not None
         self._jobs.run(
-            "Looking for weights",
+            tr("Looking for weights"),
             lambda _progress: (catalogue_facts(estimate=is_shown), models_folder()),
             done=done,
             lane=lane,
@@ -126,24 +127,43 @@ class WeightKeeping(QObject):
                 self._settings[LICENCES] = (*self._settings[LICENCES], spec.name)
                 then()
 
-            text = (
-                f"The weights of {spec.title} may not be free for every use:\n\n{spec.licence}\n({spec.source})\n\n"
-                "Does that licence allow what you do with them? You are asked once."
+            text = tr(
+                "The weights of {title} may not be free for every "
+                "use:\n\n{licence}\n({source})\n\nDoes that licence allow what you do with them? "
+                "You are asked once.",
+                title=spec.title,
+                licence=spec.licence,
+                source=spec.source,
             )
-            ask(self._window, "licence", "Licence of the weights", text, [("Yes", accept)], otherwise="No")
-            self.held_up.emit(f"The licence of {spec.title} has to be accepted before its first use: {spec.licence}")
+            ask(self._window, "licence", tr("Licence of the weights"), text, [(tr("Yes"), accept)], otherwise=tr("No"))
+            self.held_up.emit(
+                tr(
+                    "The licence of {title} has to be accepted before its first use: {licence}",
+                    title=spec.title,
+                    licence=spec.licence,
+                )
+            )
             return False
         return True
 
     def offer(self, name: str) -> None:
         """Say that the weights of a model are missing, and offer the Models window."""
         spec = find_model(name)
-        text = (
-            f"The weights of {spec.title} are not on this machine.\n\nThe Models window says where they are published "
-            "and takes over the file that you have."
+        text = tr(
+            "The weights of {title} are not on this machine.\n\nThe Models window says where "
+            "they are published and takes over the file that you have.",
+            title=spec.title,
         )
-        ask(self._window, "no_weights", "Weights are missing", text, [("Models…", partial(self.show, spec.name))])
-        self.held_up.emit(f"The weights of {spec.title} are not on this machine; add them in the Models window.")
+        ask(
+            self._window,
+            "no_weights",
+            tr("Weights are missing"),
+            text,
+            [(tr("Models…"), partial(self.show, spec.name))],
+        )
+        self.held_up.emit(
+            tr("The weights of {title} are not on this machine; add them in the Models window.", title=spec.title)
+        )
 
     def choose(self, name: str) -> None:
         """Another model was chosen: offer the Models window at once when its weights are missing."""
@@ -157,11 +177,18 @@ class WeightKeeping(QObject):
         def add(progress: Progress) -> Card:
             return add_model(path, name=name or None, progress=progress)
 
-        self._run(f"Adding {path.name}", add, done=self._take)
+        self._run(tr("Adding {name}", name=path.name), add, done=self._take)
 
     def _take(self, card: Card) -> None:
         self._session.forget_model(card.model)
-        self._note(f"{card.model}: added, {card.weights.bytes / 1e6:,.1f} MB from {card.source.name}.")
+        self._note(
+            tr(
+                "{model}: added, {bytes:,.1f} MB from {name}.",
+                model=card.model,
+                bytes=card.weights.bytes / 1e6,
+                name=card.source.name,
+            )
+        )
         if self.dialog is not None:
             self.dialog.choose(card.model)
 
@@ -180,21 +207,29 @@ class WeightKeeping(QObject):
 
             return look(name, progress=progress)
 
-        self._run(f"Asking for {name}", ask_server, done=self._ask_to_fetch)
+        self._run(tr("Asking for {name}", name=name), ask_server, done=self._ask_to_fetch)
 
     def _ask_to_fetch(self, offer: Offer) -> None:
-        spec, size = offer.spec, f"{offer.bytes / 1e6:,.1f} MB"
-        begun = f", of which {offer.arrived / 1e6:,.1f} MB are here already" if offer.arrived else ""
-        text = (
-            f"Download {spec.title}, {size}{begun}? {offer.needed_bytes / 1e6:,.0f} MB of disk space are needed "
-            f"meanwhile.\n\nFrom: {offer.answer.address}\nLicence of the weights: {spec.licence}"
+        spec, size = offer.spec, tr("{bytes:,.1f} MB", bytes=offer.bytes / 1e6)
+        begun = (
+            tr(", of which {arrived:,.1f} MB are here already", arrived=offer.arrived / 1e6) if offer.arrived else ""
+        )
+        text = tr(
+            "Download {title}, {size}{begun}? {needed_bytes:,.0f} MB of disk space are "
+            "needed meanwhile.\n\nFrom: {address}\nLicence of the weights: {licence}",
+            title=spec.title,
+            size=size,
+            begun=begun,
+            needed_bytes=offer.needed_bytes / 1e6,
+            address=offer.answer.address,
+            licence=spec.licence,
         )
         if offer.is_changed:
-            text += "\n\nThis is not the file that was fetched the first time: its publisher has replaced it."
+            text += tr("\n\nThis is not the file that was fetched the first time: its publisher has replaced it.")
         if spec.asks:
-            text += "\n\nDoes that licence allow what you do with them?"
-        answers = [("Yes, download" if spec.asks else "Download", partial(self._fetch, offer))]
-        ask(self.dialog or self._window, "download", "Download weights", text, answers)
+            text += tr("\n\nDoes that licence allow what you do with them?")
+        answers = [(tr("Yes, download") if spec.asks else tr("Download"), partial(self._fetch, offer))]
+        ask(self.dialog or self._window, "download", tr("Download weights"), text, answers)
 
     def _fetch(self, offer: Offer) -> None:
         name = offer.spec.name
@@ -206,7 +241,7 @@ class WeightKeeping(QObject):
 
             return pull(offer, progress=progress)
 
-        self._run(f"Downloading {name}", fetch, done=self._take)
+        self._run(tr("Downloading {name}", name=name), fetch, done=self._take)
 
     def _download_folder(self, name: str) -> None:
         def ask_server(progress: Progress) -> FolderOffer:
@@ -214,24 +249,35 @@ class WeightKeeping(QObject):
 
             return look_folder(name, progress=progress)
 
-        self._run(f"Asking for {name}", ask_server, done=self._ask_to_fetch_folder)
+        self._run(tr("Asking for {name}", name=name), ask_server, done=self._ask_to_fetch_folder)
 
     def _ask_to_fetch_folder(self, offer: FolderOffer) -> None:
         if offer.is_here:
-            self._note(f"{offer.name}: is here already.")
+            self._note(tr("{name}: is here already.", name=offer.name))
             return
-        begun = f", of which {offer.arrived / 1e6:,.1f} MB are here already" if offer.arrived else ""
-        takes = (
-            "" if offer.expected_seconds is None else f" Estimate for this processor: {offer.expected_seconds:,.1f} s."
+        begun = (
+            tr(", of which {arrived:,.1f} MB are here already", arrived=offer.arrived / 1e6) if offer.arrived else ""
         )
-        text = (
-            f"Download {offer.name}, {offer.bytes / 1e6:,.1f} MB{begun}?\n\nIt says {offer.task} "
-            f"({offer.folder.architecture}) on perspective tiles.{takes}\nLicence of the weights: {offer.licence}"
+        takes = (
+            ""
+            if offer.expected_seconds is None
+            else tr(" Estimate for this processor: {expected_seconds:,.1f} s.", expected_seconds=offer.expected_seconds)
+        )
+        text = tr(
+            "Download {name}, {bytes:,.1f} MB{begun}?\n\nIt says {task} ({architecture}) on "
+            "perspective tiles.{takes}\nLicence of the weights: {licence}",
+            name=offer.name,
+            bytes=offer.bytes / 1e6,
+            begun=begun,
+            task=offer.task,
+            architecture=offer.folder.architecture,
+            takes=takes,
+            licence=offer.licence,
         )
         if offer.asks:
-            text += "\n\nDoes that licence allow what you do with them?"
-        answers = [("Yes, download" if offer.asks else "Download", partial(self._fetch_folder, offer))]
-        ask(self.dialog or self._window, "download", "Download weights", text, answers)
+            text += tr("\n\nDoes that licence allow what you do with them?")
+        answers = [(tr("Yes, download") if offer.asks else tr("Download"), partial(self._fetch_folder, offer))]
+        ask(self.dialog or self._window, "download", tr("Download weights"), text, answers)
 
     def _fetch_folder(self, offer: FolderOffer) -> None:
         def fetch(progress: Progress) -> Path:
@@ -241,33 +287,33 @@ class WeightKeeping(QObject):
 
         def done(_folder: Path) -> None:
             self._session.forget_model(offer.name)
-            self._note(f"{offer.name}: added, {offer.bytes / 1e6:,.1f} MB.")
+            self._note(tr("{name}: added, {bytes:,.1f} MB.", name=offer.name, bytes=offer.bytes / 1e6))
             if self.dialog is not None:
                 self.dialog.choose(offer.name)
 
-        self._run(f"Downloading {offer.name}", fetch, done=done)
+        self._run(tr("Downloading {name}", name=offer.name), fetch, done=done)
 
     def verify(self, name: str) -> None:
         """Compare the weights of a model with what they were when they were added."""
 
         def done(card: Card) -> None:
-            self._note(f"{name}: as it was added, SHA-256 {card.weights.sha256}")
+            self._note(tr("{name}: as it was added, SHA-256 {sha256}", name=name, sha256=card.weights.sha256))
 
-        self._run(f"Comparing {name}", lambda progress: verify_model(name, progress=progress), done=done)
+        self._run(tr("Comparing {name}", name=name), lambda progress: verify_model(name, progress=progress), done=done)
 
     def remove(self, name: str) -> None:
         """Delete the weights of a model."""
 
         def done(size: int) -> None:
             self._session.forget_model(name)
-            self._note(f"{name}: removed, {size / 1e6:,.1f} MB are free again.")
+            self._note(tr("{name}: removed, {size:,.1f} MB are free again.", name=name, size=size / 1e6))
 
-        self._run(f"Removing {name}", lambda _progress: remove_model(name), done=done)
+        self._run(tr("Removing {name}", name=name), lambda _progress: remove_model(name), done=done)
 
     def cancel(self) -> None:
         """Stop what is being done with weights; what was there before stays."""
         self._jobs.cancel(KEY)
-        self._note("Cancelled.")
+        self._note(tr("Cancelled."))
         # In the same thread: what has been cancelled has come to its end by then.
         self.refresh(Lane.WEIGHTS)
 
@@ -279,7 +325,7 @@ class WeightKeeping(QObject):
                 self._session.forget_model(spec.name)
 
         self._run(
-            "Changing the folder",
+            tr("Changing the folder"),
             lambda _progress: write_places(replace(read_places(), folder=folder)),
             done=done,
         )
@@ -293,9 +339,9 @@ class WeightKeeping(QObject):
 
         def done(folder: Path) -> None:
             if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
-                self._note(f"There is no file manager that shows a folder; it is {folder}")
+                self._note(tr("There is no file manager that shows a folder; it is {folder}", folder=folder))
 
-        self._jobs.run("Opening the folder", make, done=done, failed=self._fail, visible=False, outlives=True)
+        self._jobs.run(tr("Opening the folder"), make, done=done, failed=self._fail, visible=False, outlives=True)
 
     def _run(self, title: str, work: Callable[[Progress], Any], *, done: Callable[[Any], None]) -> None:
         def finish(result: object) -> None:

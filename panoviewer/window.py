@@ -97,12 +97,14 @@ def make_window(opengl: OpenGL) -> tuple[QApplication, MainWindow]:
     from panoviewer.session import Session
     from panoviewer.settings import Settings
     from panoviewer.theme import Theme
+    from panoviewer.translation import install_translation
 
     application = QApplication.instance()
     if not isinstance(application, QApplication):
         application = QApplication(sys.argv[:1])
     application.setApplicationName("PanoViewer")
     application.setDesktopFileName("panoviewer")
+    install_translation(application)
     settings = Settings()
     theme = Theme(application, settings)
     session = Session(settings, software_opengl=opengl.is_software, features=FeatureStore(views_folder()))

@@ -20,9 +20,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from panoviewer.actions import ACTIONS, GESTURES
+from panoviewer.actions import ACTIONS
 from panoviewer.diagnostics import program_version
+from panoviewer.gestures import GESTURES
 from panoviewer.opengl import OpenGL
+from panoviewer.translation import tr
 
 Line = tuple[str, str]
 """Keys and what they do; or a heading and nothing."""
@@ -39,12 +41,19 @@ def show_about(parent: QWidget, opengl: OpenGL) -> None:
     """Say version, licence and what draws the pictures."""
     box = QMessageBox(parent)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setWindowTitle("About PanoViewer")
+    box.setWindowTitle(tr("About PanoViewer"))
     box.setText(f"<b>PanoViewer {program_version()}</b>")
-    drawn = f"OpenGL by {opengl.renderer}." if opengl.reason is None else f"No OpenGL. {opengl.reason}"
+    drawn = (
+        tr("OpenGL by {renderer}.", renderer=opengl.renderer)
+        if opengl.reason is None
+        else tr("No OpenGL. {reason}", reason=opengl.reason)
+    )
     box.setInformativeText(
-        "Opens 360° photographs and understands them: depth, normals, classes and point clouds on the sphere.\n\n"
-        f"Apache License 2.0.\n\n{drawn}"
+        tr(
+            "Opens 360° photographs and understands them: depth, normals, classes and point "
+            "clouds on the sphere.\n\nApache License 2.0.\n\n{drawn}",
+            drawn=drawn,
+        )
     )
     box.open()
 
@@ -58,11 +67,12 @@ def show_shortcuts(parent: QWidget, keys_of: Mapping[str, Sequence[str]]) -> Non
     """
     dialog = QDialog(parent)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.setWindowTitle("Keys and gestures")
+    dialog.setWindowTitle(tr("Keys and gestures"))
     lines: list[Line] = []
     with_keys = [(spec, keys_of[spec.name]) for spec in ACTIONS if keys_of[spec.name]]
-    keys = [(spec.menu.replace("&", ""), ", ".join(own), spec.tip) for spec, own in with_keys]
-    for group, gestures in groupby((*keys, *GESTURES), key=itemgetter(0)):
+    keys = [(tr(spec.menu).replace("&", ""), ", ".join(own), tr(spec.tip)) for spec, own in with_keys]
+    gestures_said = [(tr(where), tr(what), tr(does)) for where, what, does in GESTURES]
+    for group, gestures in groupby((*keys, *gestures_said), key=itemgetter(0)):
         lines += [(group, ""), *[(name, sentence) for _, name, sentence in gestures]]
     page = QWidget()
     columns = QHBoxLayout(page)

@@ -16,6 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from panoviewer.translation import tr
+
 
 class ClassesDialog(QDialog):
     """Lets the user tick classes.
@@ -38,10 +40,10 @@ class ClassesDialog(QDialog):
         """
         super().__init__(parent)
         self.setObjectName("classes")
-        self.setWindowTitle("Segments of classes")
+        self.setWindowTitle(tr("Segments of classes"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.list = QListWidget()
-        self.list.setAccessibleName("Classes")
+        self.list.setAccessibleName(tr("Classes"))
         for index, share in shares:
             item = QListWidgetItem(f"{names[index]}   {100 * share:.1f} %")
             item.setData(Qt.ItemDataRole.UserRole, index)
@@ -49,14 +51,14 @@ class ClassesDialog(QDialog):
             item.setCheckState(Qt.CheckState.Unchecked)
             self.list.addItem(item)
         self.list.itemChanged.connect(self._allow)
-        self.apart = QCheckBox("Each connected piece by itself")
+        self.apart = QCheckBox(tr("Each connected piece by itself"))
         self.apart.setChecked(True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.add = buttons.addButton("Add", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.add = buttons.addButton(tr("Add"), QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.accepted.connect(self._choose)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
-        layout.addWidget(QLabel("Tick what is to become segments:"))
+        layout.addWidget(QLabel(tr("Tick what is to become segments:")))
         layout.addWidget(self.list)
         layout.addWidget(self.apart)
         layout.addWidget(buttons)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.export.datasets import DATASETS
+from panoviewer.translation import tr
 
 
 class DatasetDialog(QDialog):
@@ -42,29 +43,29 @@ class DatasetDialog(QDialog):
         """
         super().__init__(parent)
         self.setObjectName("dataset")
-        self.setWindowTitle("Export annotations")
+        self.setWindowTitle(tr("Export annotations"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.form = QComboBox()
         for dataset in DATASETS:
-            self.form.addItem(dataset.title, dataset.name)
+            self.form.addItem(tr(dataset.title), dataset.name)
         self.form.setCurrentIndex(max(self.form.findData(form), 0))
-        self.everything = QCheckBox("All annotated panoramas of the folder")
+        self.everything = QCheckBox(tr("All annotated panoramas of the folder"))
         self.everything.setChecked(True)
-        self.with_rejected = QCheckBox("Rejected segments, too")
+        self.with_rejected = QCheckBox(tr("Rejected segments, too"))
         self.folder = QLineEdit(str(folder))
         self.folder.setMinimumWidth(320)
-        browse = QPushButton("Browse…")
+        browse = QPushButton(tr("Browse…"))
         browse.clicked.connect(self._browse)
         row = QHBoxLayout()
         row.addWidget(self.folder, 1)
         row.addWidget(browse)
         lines = QFormLayout()
-        lines.addRow("Form", self.form)
-        lines.addRow("Folder", row)
+        lines.addRow(tr("Form"), self.form)
+        lines.addRow(tr("Folder"), row)
         lines.addRow("", self.everything)
         lines.addRow("", self.with_rejected)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        export = buttons.addButton("Export", QDialogButtonBox.ButtonRole.AcceptRole)
+        export = buttons.addButton(tr("Export"), QDialogButtonBox.ButtonRole.AcceptRole)
         export.setObjectName("primary")
         export.setDefault(True)
         buttons.accepted.connect(self._choose)
@@ -80,7 +81,7 @@ class DatasetDialog(QDialog):
         self.accept()
 
     def _browse(self) -> None:
-        dialog = QFileDialog(self, "Folder for the annotations", self.folder.text())
+        dialog = QFileDialog(self, tr("Folder for the annotations"), self.folder.text())
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.fileSelected.connect(self.folder.setText)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

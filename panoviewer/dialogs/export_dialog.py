@@ -30,15 +30,16 @@ from core.export.geometry import GEOMETRY, find_geometry
 from core.geometry.edges import EdgeFilter
 from core.mesh import DEFAULT_MESH, MIN_TEXTURE, MIN_TRIANGLES, Mesh, MeshOptions
 from panoviewer.dialogs.questions import ask
+from panoviewer.translation import mark, tr
 
 FRAME_TITLES = {
-    "z-up": "z up (CloudCompare, Blender)",
-    "opencv": "OpenCV: y down, z forward",
-    "gltf": "glTF: y up, z backward",
-    "ros": "ROS: x forward, z up",
-    "enu": "ENU: x east, y north, z up",
+    "z-up": mark("z up (CloudCompare, Blender)"),
+    "opencv": mark("OpenCV: y down, z forward"),
+    "gltf": mark("glTF: y up, z backward"),
+    "ros": mark("ROS: x forward, z up"),
+    "enu": mark("ENU: x east, y north, z up"),
 }
-NO_HEADING = "The photograph's metadata do not say where north is."
+NO_HEADING = mark("The photograph's metadata do not say where north is.")
 SETTLE_MS = 200
 """A spin box that is turned asks for one new cloud, not for one per step."""
 
@@ -66,7 +67,7 @@ class ExportDialog(QDialog):
             has_heading: Whether it is known where north is.
         """
         super().__init__(parent)
-        self.setWindowTitle("Export points or mesh")
+        self.setWindowTitle(tr("Export points or mesh"))
         self.setModal(False)
         self.setMinimumWidth(400)
         self._options = options
@@ -75,53 +76,55 @@ class ExportDialog(QDialog):
         self._chosen_frame = FRAME_NAMES[0]
         self._format = QComboBox()
         for exporter in GEOMETRY:
-            self._format.addItem(exporter.title, exporter.suffix)
+            self._format.addItem(tr(exporter.title), exporter.suffix)
         self._frame = QComboBox()
         for name in FRAME_NAMES:
             if name != ENU or has_heading:
-                self._frame.addItem(FRAME_TITLES.get(name, name), name)
+                self._frame.addItem(tr(FRAME_TITLES.get(name, name)), name)
         if not has_heading:
-            self._frame.setToolTip(f"East and north cannot be chosen. {NO_HEADING}")
-        self._min = _metres("from the camera on")
-        self._max = _metres("without limit")
-        self._edges = QCheckBox("Leave out points between surfaces")
-        self._edges.setToolTip("Where a near surface ends in front of a far one, depth has values that are neither.")
+            self._frame.setToolTip(tr("East and north cannot be chosen. {why}", why=tr(NO_HEADING)))
+        self._min = _metres(tr("from the camera on"))
+        self._max = _metres(tr("without limit"))
+        self._edges = QCheckBox(tr("Leave out points between surfaces"))
+        self._edges.setToolTip(
+            tr("Where a near surface ends in front of a far one, depth has values that are neither.")
+        )
         self._angle = QDoubleSpinBox(minimum=0.5, maximum=45.0, singleStep=0.5, decimals=1, suffix="°")
-        self._angle.setToolTip("Surfaces that are seen at a smaller angle than this are suspected.")
+        self._angle.setToolTip(tr("Surfaces that are seen at a smaller angle than this are suspected."))
         self._jump = QDoubleSpinBox(minimum=0.0, maximum=50.0, singleStep=0.5, decimals=1, suffix=" %")
-        self._jump.setToolTip("Points that differ from both neighbours by more than this share are suspected.")
+        self._jump.setToolTip(tr("Points that differ from both neighbours by more than this share are suspected."))
         self._stride = _Stride(minimum=1, maximum=64)
-        self._stride.setToolTip("Take only every n-th row and column of pixels.")
+        self._stride.setToolTip(tr("Take only every n-th row and column of pixels."))
         self._voxel = QDoubleSpinBox(minimum=0.0, maximum=1000.0, singleStep=1.0, decimals=1, suffix=" cm")
-        self._voxel.setSpecialValueText("off")
-        self._voxel.setToolTip("Average all points in each cube of this edge length into one.")
+        self._voxel.setSpecialValueText(tr("off"))
+        self._voxel.setToolTip(tr("Average all points in each cube of this edge length into one."))
         self._triangles = QSpinBox(minimum=MIN_TRIANGLES, maximum=50_000_000, singleStep=100_000)
         self._triangles.setGroupSeparatorShown(True)
         self._triangles.setValue(DEFAULT_MESH.triangles)
-        self._triangles.setToolTip("Rows and columns are left out until there are no more triangles than this.")
+        self._triangles.setToolTip(tr("Rows and columns are left out until there are no more triangles than this."))
         self._texture = QSpinBox(minimum=MIN_TEXTURE, maximum=32768, singleStep=1024, suffix=" px")
         self._texture.setValue(DEFAULT_MESH.texture_width)
-        self._texture.setToolTip("A wider photograph is brought to this width.")
-        self._raw_pose = QCheckBox("Keep the photograph's own tilt")
-        self._raw_pose.setToolTip("By default the cloud stands upright as the photograph's metadata say.")
+        self._texture.setToolTip(tr("A wider photograph is brought to this width."))
+        self._raw_pose = QCheckBox(tr("Keep the photograph's own tilt"))
+        self._raw_pose.setToolTip(tr("By default the cloud stands upright as the photograph's metadata say."))
         self._count = QLabel()
         self._count.setObjectName("count")
 
         form = QFormLayout()
-        form.addRow("Format", self._format)
-        form.addRow("Frame", self._frame)
-        form.addRow("Nearest", self._min)
-        form.addRow("Farthest", self._max)
-        form.addRow("Edges", self._edges)
-        form.addRow("Grazing angle", self._angle)
-        form.addRow("Relative jump", self._jump)
-        form.addRow("Density", self._stride)
-        form.addRow("Cubes", self._voxel)
-        form.addRow("Triangles", self._triangles)
-        form.addRow("Texture", self._texture)
-        form.addRow("Pose", self._raw_pose)
+        form.addRow(tr("Format"), self._format)
+        form.addRow(tr("Frame"), self._frame)
+        form.addRow(tr("Nearest"), self._min)
+        form.addRow(tr("Farthest"), self._max)
+        form.addRow(tr("Edges"), self._edges)
+        form.addRow(tr("Grazing angle"), self._angle)
+        form.addRow(tr("Relative jump"), self._jump)
+        form.addRow(tr("Density"), self._stride)
+        form.addRow(tr("Cubes"), self._voxel)
+        form.addRow(tr("Triangles"), self._triangles)
+        form.addRow(tr("Texture"), self._texture)
+        form.addRow(tr("Pose"), self._raw_pose)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        self._write = QPushButton("Save…")
+        self._write = QPushButton(tr("Save…"))
         self._write.setObjectName("primary")
         self._write.setDefault(True)
         buttons.addButton(self._write, QDialogButtonBox.ButtonRole.AcceptRole)
@@ -203,12 +206,18 @@ class ExportDialog(QDialog):
         known = cloud is not None and cloud.options == self.options()
         self._write.setEnabled(known and cloud is not None and len(cloud) > 0)
         if cloud is None or not known:
-            self._count.setText("Counting…")
+            self._count.setText(tr("Counting…"))
             return
-        unit = "" if cloud.is_metric else ", relative scale"
-        ignored = "" if self._is_nearest_used() else "\nNearest does not count: it must be below farthest."
-        mesh = f", a mesh of at most {self._triangles.value():,} triangles" if self.exporter.kind is Mesh else ""
-        self._count.setText(f"{len(cloud):,} points{mesh}{unit}{ignored}")
+        unit = "" if cloud.is_metric else tr(", relative scale")
+        ignored = "" if self._is_nearest_used() else tr("\nNearest does not count: it must be below farthest.")
+        mesh = (
+            tr(", a mesh of at most {value:,} triangles", value=self._triangles.value())
+            if self.exporter.kind is Mesh
+            else ""
+        )
+        self._count.setText(
+            tr("{count:,} points{mesh}{unit}{ignored}", count=len(cloud), mesh=mesh, unit=unit, ignored=ignored)
+        )
 
     def _show_format(self) -> None:
         """What does not concern the format cannot be chosen."""
@@ -247,7 +256,7 @@ class ExportDialog(QDialog):
         self._angle.setEnabled(self._edges.isChecked())
         self._jump.setEnabled(self._edges.isChecked())
         self._write.setEnabled(False)
-        self._count.setText("Counting…")
+        self._count.setText(tr("Counting…"))
         self._timer.start()
 
     def _emit(self) -> None:
@@ -257,7 +266,7 @@ class ExportDialog(QDialog):
         """Ask where to, without blocking the window."""
         filters = {f"{exporter.title} (*{exporter.suffix})": exporter.suffix for exporter in GEOMETRY}
         chosen = next(name for name, suffix in filters.items() if suffix == self.exporter.suffix)
-        dialog = QFileDialog(self, "Save points or mesh", str(self._suggested.parent))
+        dialog = QFileDialog(self, tr("Save points or mesh"), str(self._suggested.parent))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setNameFilters(list(filters))
         dialog.selectNameFilter(chosen)
@@ -275,9 +284,12 @@ class ExportDialog(QDialog):
                 write_it()
                 return
             names = ", ".join(file.name for file in taken)
-            there = "is" if len(taken) == 1 else "are"
-            text = f"{names} {there} there already. Replace {'it' if len(taken) == 1 else 'them'}?"
-            ask(self, "replace", "Replace the file?", text, [("Replace", write_it)])
+            text = (
+                tr("{name} is there already. Replace it?", name=names)
+                if len(taken) == 1
+                else tr("{names} are there already. Replace them?", names=names)
+            )
+            ask(self, "replace", tr("Replace the file?"), text, [(tr("Replace"), write_it)])
 
         dialog.fileSelected.connect(write)
         dialog.open()
@@ -289,9 +301,13 @@ class _Stride(QSpinBox):
     def textFromValue(self, value: int) -> str:
         """The number as one says it."""
         if value == 1:
-            return "every pixel"
+            return tr("every pixel")
         endings = {1: "st", 2: "nd", 3: "rd"}
-        return f"every {value}{'th' if value // 10 == 1 else endings.get(value % 10, 'th')} pixel"
+        return tr(
+            "every {value}{ending} pixel",
+            value=value,
+            ending="th" if value // 10 == 1 else endings.get(value % 10, "th"),
+        )
 
     def valueFromText(self, text: str) -> int:
         """The digits in a text; without any it is every pixel."""

@@ -22,10 +22,11 @@ from PySide6.QtWidgets import (
 
 from panoviewer.actions import ACTIONS
 from panoviewer.shortcuts import MOST, Keys, clashes, normal
+from panoviewer.translation import mark, tr
 
 Index = QModelIndex | QPersistentModelIndex
 
-TITLES = ("Action", "Key", "Also")
+TITLES = (mark("Action"), mark("Key"), mark("Also"))
 SIZE = (560, 380)
 """Pixels of the table at least, at a scale of 1."""
 WRONG = "#e06c60"
@@ -42,13 +43,13 @@ class KeysPage(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._search = QLineEdit(placeholderText="Search for an action or a key", clearButtonEnabled=True)
+        self._search = QLineEdit(placeholderText=tr("Search for an action or a key"), clearButtonEnabled=True)
         self._search.textChanged.connect(self._filter)
-        standard = QPushButton("Standard keys")
-        standard.setToolTip("Give every action the keys that it came with.")
+        standard = QPushButton(tr("Standard keys"))
+        standard.setToolTip(tr("Give every action the keys that it came with."))
         standard.clicked.connect(lambda: self.set_keys({spec.name: spec.keys for spec in ACTIONS}))
         self._table = QTableWidget(len(ACTIONS), len(TITLES))
-        self._table.setHorizontalHeaderLabels(TITLES)
+        self._table.setHorizontalHeaderLabels([tr(title) for title in TITLES])
         self._table.verticalHeader().hide()
         self._table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self._table.setItemDelegate(_KeyDelegate(self._table))
@@ -56,7 +57,7 @@ class KeysPage(QWidget):
         self._table.setMinimumSize(*SIZE)
         self._table.setColumnWidth(1, 120)
         self._wrong = QLabel(wordWrap=True)
-        self._wrong.setAccessibleName("What is wrong with the keys")
+        self._wrong.setAccessibleName(tr("What is wrong with the keys"))
         top = QHBoxLayout()
         top.addWidget(self._search, 1)
         top.addWidget(standard)
@@ -65,9 +66,9 @@ class KeysPage(QWidget):
         layout.addWidget(self._table)
         layout.addWidget(self._wrong)
         for row, spec in enumerate(ACTIONS):
-            menu, text = (part.replace("&", "").rstrip("…") for part in (spec.menu, spec.text))
+            menu, text = (part.replace("&", "").rstrip("…") for part in (tr(spec.menu), tr(spec.text)))
             title = QTableWidgetItem(f"{menu}: {text}")
-            title.setToolTip(spec.tip)
+            title.setToolTip(tr(spec.tip))
             title.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
             self._table.setItem(row, 0, title)
         self._table.itemChanged.connect(self._check)
@@ -102,7 +103,7 @@ class KeysPage(QWidget):
                 item = self._table.item(row, column)
                 if item is not None:
                     item.setData(Qt.ItemDataRole.ForegroundRole, QColor(WRONG) if spec.name in wrong else None)
-                    item.setToolTip(wrong.get(spec.name, "Double click, then press the key."))
+                    item.setToolTip(wrong.get(spec.name, tr("Double click, then press the key.")))
         self._table.blockSignals(False)
         self._wrong.setText(next(iter(wrong.values()), ""))
         self.checked.emit(not wrong)

@@ -31,17 +31,27 @@ from panoviewer.dialogs.questions import ask
 from panoviewer.jobs import Job
 from panoviewer.panels.inference_panel import describe
 from panoviewer.panels.message_bar import MessageBar
+from panoviewer.translation import mark, tr
 
-COLUMNS = ("Model", "For", "Parameters", "Size", "Weights", "Licence", "Time", "Memory")
+COLUMNS = (
+    mark("Model"),
+    mark("For"),
+    mark("Parameters"),
+    mark("Size"),
+    mark("Weights"),
+    mark("Licence"),
+    mark("Time"),
+    mark("Memory"),
+)
 TIPS = (
     "",
-    "What it estimates",
-    "Numbers that the network holds",
-    "Of the file of weights here",
-    "Whether they come with the program, were added, or are not there",
-    "Of the weights; open the line for the whole of it",
-    "Estimate of one prediction on this processor; of networks for clicks, of one view",
-    "That one prediction took on a processor",
+    mark("What it estimates"),
+    mark("Numbers that the network holds"),
+    mark("Of the file of weights here"),
+    mark("Whether they come with the program, were added, or are not there"),
+    mark("Of the weights; open the line for the whole of it"),
+    mark("Estimate of one prediction on this processor; of networks for clicks, of one view"),
+    mark("That one prediction took on a processor"),
 )
 STATES = {"bundled": "bundled", "added": "added", "missing": "missing"}
 MOST_LICENCE = 34
@@ -76,7 +86,7 @@ class ModelsDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("models")
-        self.setWindowTitle("Models")
+        self.setWindowTitle(tr("Models"))
         self.setModal(False)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._facts: tuple[ModelFacts, ...] = ()
@@ -85,15 +95,15 @@ class ModelsDialog(QDialog):
         self.messages = MessageBar()
         self._folder = QLabel()
         self._folder.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._open = QPushButton("Open folder")
-        self._change = QPushButton("Change…")
-        self._change.setToolTip("Look for weights in another folder, and add them there. None are moved.")
-        self._reset = QPushButton("Standard folder")
+        self._open = QPushButton(tr("Open folder"))
+        self._change = QPushButton(tr("Change…"))
+        self._change.setToolTip(tr("Look for weights in another folder, and add them there. None are moved."))
+        self._reset = QPushButton(tr("Standard folder"))
         self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setAccessibleName("Models")
+        self.table.setAccessibleName(tr("Models"))
         for column, (title, tip) in enumerate(zip(COLUMNS, TIPS, strict=True)):
-            heading = QTableWidgetItem(title)
-            heading.setToolTip(tip)
+            heading = QTableWidgetItem(tr(title))
+            heading.setToolTip(tr(tip))
             self.table.setHorizontalHeaderItem(column, heading)
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
@@ -112,22 +122,24 @@ class ModelsDialog(QDialog):
         self._progress.setTextVisible(False)
         self._status = QLabel()
         self._status.setObjectName("quiet")
-        self.cancel = QPushButton("Cancel")
-        self.add = QPushButton("Add file…")
+        self.cancel = QPushButton(tr("Cancel"))
+        self.add = QPushButton(tr("Add file…"))
         self.add.setToolTip(
-            "Take over the weights of a published file. Nothing in it is run, and every entry is checked."
+            tr("Take over the weights of a published file. Nothing in it is run, and every entry is checked.")
         )
-        self.download = QPushButton("Download…")
-        self.download.setToolTip("Ask the server how large the published file is, and fetch it if you then want it.")
-        self.by_name = QPushButton("Download by name…")
+        self.download = QPushButton(tr("Download…"))
+        self.download.setToolTip(
+            tr("Ask the server how large the published file is, and fetch it if you then want it.")
+        )
+        self.by_name = QPushButton(tr("Download by name…"))
         self.by_name.setToolTip(
-            "A network for perspective pictures from the Hugging Face Hub: licence, size and time are told first."
+            tr("A network for perspective pictures from the Hugging Face Hub: licence, size and time are told first.")
         )
-        self.verify = QPushButton("Verify")
-        self.verify.setToolTip("Compare the weights with what they were when they were added.")
-        self.remove = QPushButton("Remove…")
-        self.remove.setToolTip("Delete weights that were added.")
-        close = QPushButton("Close")
+        self.verify = QPushButton(tr("Verify"))
+        self.verify.setToolTip(tr("Compare the weights with what they were when they were added."))
+        self.remove = QPushButton(tr("Remove…"))
+        self.remove.setToolTip(tr("Delete weights that were added."))
+        close = QPushButton(tr("Close"))
         self._buttons = QHBoxLayout()
         for button in (self.add, self.download, self.by_name, self.verify, self.remove):
             self._buttons.addWidget(button)
@@ -205,7 +217,7 @@ class ModelsDialog(QDialog):
         """
         chosen = self._wanted or self.chosen_name
         self._facts = tuple(facts)
-        self._folder.setText(f"Added weights lie in {folder}")
+        self._folder.setText(tr("Added weights lie in {folder}", folder=folder))
         self._reset.setVisible(folder != default_folder())
         self.table.setRowCount(len(facts))
         for row, one in enumerate(facts):
@@ -229,7 +241,9 @@ class ModelsDialog(QDialog):
 
     def _show_choice(self) -> None:
         chosen = self.chosen
-        self.details.setText("Select a model to see all that is known of it." if chosen is None else _details(chosen))
+        self.details.setText(
+            tr("Select a model to see all that is known of it.") if chosen is None else _details(chosen)
+        )
         self._enable()
 
     def _enable(self) -> None:
@@ -246,12 +260,12 @@ class ModelsDialog(QDialog):
         chosen = self.chosen
         # Two models may have files with the same entries; a selected line says which is meant.
         name = "" if chosen is None or chosen.spec.is_bundled else chosen.spec.name
-        of = "" if chosen is None or not name else f" of {chosen.spec.title}"
-        dialog = QFileDialog(self, f"The published file{of}")
+        of = "" if chosen is None or not name else tr(" of {title}", title=chosen.spec.title)
+        dialog = QFileDialog(self, tr("The published file{of}", of=of))
         dialog.setObjectName("weights_file")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         patterns = " ".join(f"*{suffix}" for suffix in (*TORCH_SUFFIXES, SAFE_SUFFIX))
-        dialog.setNameFilters([f"Weights ({patterns})", "All files (*)"])
+        dialog.setNameFilters([tr("Weights ({patterns})", patterns=patterns), tr("All files (*)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(lambda path: self.add_requested.emit(Path(path), name))
         dialog.open()
@@ -259,8 +273,8 @@ class ModelsDialog(QDialog):
     def _ask_for_name(self) -> None:
         dialog = QInputDialog(self)
         dialog.setObjectName("hub_name")
-        dialog.setWindowTitle("Download by name")
-        dialog.setLabelText("Name of a network for depth or ADE20K classes in the Hugging Face Hub, owner/name:")
+        dialog.setWindowTitle(tr("Download by name"))
+        dialog.setLabelText(tr("Name of a network for depth or ADE20K classes in the Hugging Face Hub, owner/name:"))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.textValueSelected.connect(self._take_name)
         dialog.open()
@@ -270,10 +284,12 @@ class ModelsDialog(QDialog):
         if is_hub_name(name):
             self.download_requested.emit(name)
         else:
-            self.messages.show_error(f"Expected the name of a network in the hub, such as owner/name, got: {name[:80]}")
+            self.messages.show_error(
+                tr("Expected the name of a network in the hub, such as owner/name, got: {name}", name=name[:80])
+            )
 
     def _choose_folder(self) -> None:
-        dialog = QFileDialog(self, "Folder for the weights of models")
+        dialog = QFileDialog(self, tr("Folder for the weights of models"))
         dialog.setObjectName("weights_folder")
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -284,14 +300,18 @@ class ModelsDialog(QDialog):
         chosen = self.chosen
         if chosen is not None:
             name, size = chosen.spec.name, _size(chosen.bytes)
-            text = f"Delete the weights of {chosen.spec.title}, {size}?\n\nTo have them again, add the published file."
-            answers = [("Delete", lambda: self.remove_requested.emit(name))]
-            ask(self, "remove_weights", "Remove weights", text, answers)
+            text = tr(
+                "Delete the weights of {title}, {size}?\n\nTo have them again, add the published file.",
+                title=chosen.spec.title,
+                size=size,
+            )
+            answers = [(tr("Delete"), lambda: self.remove_requested.emit(name))]
+            ask(self, "remove_weights", tr("Remove weights"), text, answers)
 
 
 def _cells(facts: ModelFacts) -> tuple[str, ...]:
     spec = facts.spec
-    licence = "non-commercial or unstated" if spec.asks else spec.licence
+    licence = tr("non-commercial or unstated") if spec.asks else spec.licence
     if len(licence) > MOST_LICENCE:
         licence = licence[: MOST_LICENCE - 1] + "…"
     return (
@@ -309,15 +329,15 @@ def _cells(facts: ModelFacts) -> tuple[str, ...]:
 def _details(facts: ModelFacts) -> str:
     spec = facts.spec
     lines = [
-        ("Name", f"{spec.name}, {spec.title}"),
-        ("Licence", spec.licence + (" - you will be asked before its first use" if spec.asks else "")),
-        ("Source", spec.source),
-        ("File", str(facts.file) if facts.state != "missing" else f"expected at {facts.file}"),
+        (tr("Name"), f"{spec.name}, {spec.title}"),
+        (tr("Licence"), spec.licence + (tr(" - you will be asked before its first use") if spec.asks else "")),
+        (tr("Source"), spec.source),
+        (tr("File"), str(facts.file) if facts.state != "missing" else tr("expected at {file}", file=facts.file)),
     ]
     if facts.sha256 is not None:
         lines.append(("SHA-256", facts.sha256))
     if facts.state == "missing" and spec.hub is not None:
-        lines.append(("Published", f"{spec.hub.file} of huggingface.co/{spec.hub.repo}"))
+        lines.append((tr("Published"), tr("{file} of huggingface.co/{repo}", file=spec.hub.file, repo=spec.hub.repo)))
     rows = "".join(f"<tr><td><b>{title}</b>&nbsp;&nbsp;</td><td>{escape(text)}</td></tr>" for title, text in lines)
     return f"<table>{rows}</table>"
 
@@ -325,4 +345,4 @@ def _details(facts: ModelFacts) -> str:
 def _size(count: int | None) -> str:
     if count is None:
         return UNKNOWN
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    return tr("{count:.2f} GB", count=count / 1e9) if count >= 1e9 else tr("{count:.1f} MB", count=count / 1e6)

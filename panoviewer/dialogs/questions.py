@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
+from panoviewer.translation import tr
+
 
 def ask(
     parent: QWidget,
@@ -15,7 +17,7 @@ def ask(
     text: str,
     answers: Sequence[tuple[str, Callable[[], object]]],
     *,
-    otherwise: str = "Cancel",
+    otherwise: str = "",
 ) -> QMessageBox:
     """Show a question that does not hold the program up.
 
@@ -25,7 +27,7 @@ def ask(
         title: Its title.
         text: What is the matter.
         answers: Texts of the buttons and what they do.
-        otherwise: The button that does nothing.
+        otherwise: The button that does nothing; Cancel when empty.
     """
     present = parent.findChild(QMessageBox, name)
     if present is not None and present.isVisible():
@@ -36,7 +38,7 @@ def ask(
     question.setWindowTitle(title)
     question.setText(text)
     acts = {question.addButton(answer, QMessageBox.ButtonRole.AcceptRole): act for answer, act in answers}
-    question.addButton(otherwise, QMessageBox.ButtonRole.RejectRole)
+    question.addButton(otherwise or tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
     question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     question.buttonClicked.connect(lambda button: acts[button]() if button in acts else None)
     question.open()

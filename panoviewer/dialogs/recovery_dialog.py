@@ -14,6 +14,7 @@ from core.io.recovery import Recovery
 from core.labels import color_of
 from core.pyramid import Pyramid
 from panoviewer.images import qimage_from_array
+from panoviewer.translation import tr
 
 PREVIEW_WIDTH = 640
 _SHOWN_NAMES = 5
@@ -32,16 +33,16 @@ class RecoveryDialog(QDialog):
     def __init__(self, recovery: Recovery, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("recovery")
-        self.setWindowTitle("Recover unsaved annotations?")
+        self.setWindowTitle(tr("Recover unsaved annotations?"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         text = QLabel(describe(recovery), wordWrap=True)
-        self._picture = QLabel("Preparing a preview…")
+        self._picture = QLabel(tr("Preparing a preview…"))
         self._picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._picture.setFixedSize(PREVIEW_WIDTH, PREVIEW_WIDTH // 2)
         buttons = QDialogButtonBox()
-        recover = buttons.addButton("Recover", QDialogButtonBox.ButtonRole.AcceptRole)
-        saved = buttons.addButton("Open what is saved", QDialogButtonBox.ButtonRole.ApplyRole)
-        buttons.addButton("Decide later", QDialogButtonBox.ButtonRole.RejectRole)
+        recover = buttons.addButton(tr("Recover"), QDialogButtonBox.ButtonRole.AcceptRole)
+        saved = buttons.addButton(tr("Open what is saved"), QDialogButtonBox.ButtonRole.ApplyRole)
+        buttons.addButton(tr("Decide later"), QDialogButtonBox.ButtonRole.RejectRole)
         recover.setDefault(True)
         self._answer: bool | None = None
         recover.clicked.connect(lambda: self._close(answer=True))
@@ -64,15 +65,19 @@ class RecoveryDialog(QDialog):
 
 def describe(recovery: Recovery) -> str:
     """What was done, and when, in a few sentences."""
-    edits = "one edit" if recovery.edits == 1 else f"{recovery.edits} edits"
-    when = f" between {_time(recovery.started)} and {_time(recovery.ended)}" if recovery.started else ""
-    counts = ((recovery.added, "added"), (recovery.changed, "changed"), (recovery.removed, "removed"))
+    edits = tr("one edit") if recovery.edits == 1 else tr("{edits} edits", edits=recovery.edits)
+    when = (
+        tr(" between {started} and {ended}", started=_time(recovery.started), ended=_time(recovery.ended))
+        if recovery.started
+        else ""
+    )
+    counts = ((recovery.added, tr("added")), (recovery.changed, tr("changed")), (recovery.removed, tr("removed")))
     done = ", ".join(f"{number} {word}" for number, word in counts if number)
     names = ", ".join(recovery.names[-_SHOWN_NAMES:])
     parts = [
-        f"PanoViewer did not end well. There are {edits} that were not saved{when}.",
-        f"Segments: {done}." if done else "",
-        f"The last of them: {names}." if names else "",
+        tr("PanoViewer did not end well. There are {edits} that were not saved{when}.", edits=edits, when=when),
+        tr("Segments: {done}.", done=done) if done else "",
+        tr("The last of them: {names}.", names=names) if names else "",
         recovery.note,
     ]
     return " ".join(part for part in parts if part)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from panoviewer.dialogs.keys_page import KeysPage
 from panoviewer.settings import SETTINGS, Setting, Settings
 from panoviewer.shortcuts import Shortcuts
+from panoviewer.translation import tr
 
 
 class SettingsDialog(QDialog):
@@ -28,7 +29,7 @@ class SettingsDialog(QDialog):
 
     def __init__(self, settings: Settings, shortcuts: Shortcuts, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Settings")
+        self.setWindowTitle(tr("Settings"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._settings = settings
         self._shortcuts = shortcuts
@@ -38,7 +39,7 @@ class SettingsDialog(QDialog):
         for setting in SETTINGS:
             if setting.label:
                 editor, self._values[setting] = _editor(setting, settings[setting])
-                form.addRow(setting.label, editor)
+                form.addRow(tr(setting.label), editor)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self._store)
         buttons.rejected.connect(self.reject)
@@ -46,8 +47,8 @@ class SettingsDialog(QDialog):
         self._keys.checked.connect(buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled)
         self._keys.set_keys(shortcuts.keys())
         pages = QTabWidget()
-        pages.addTab(general, "General")
-        pages.addTab(self._keys, "Keys")
+        pages.addTab(general, tr("General"))
+        pages.addTab(self._keys, tr("Keys"))
         layout = QVBoxLayout(self)
         layout.addWidget(pages)
         layout.addWidget(buttons)
@@ -67,9 +68,10 @@ def _editor(setting: Setting[Any], value: object) -> tuple[QWidget, Callable[[],
         return box, box.isChecked
     if setting.choices:
         combo = QComboBox()
-        combo.addItems(setting.choices)
-        combo.setCurrentText(str(value))
-        return combo, combo.currentText
+        for choice in setting.choices:
+            combo.addItem(tr(choice), choice)
+        combo.setCurrentIndex(setting.choices.index(str(value)))
+        return combo, combo.currentData
     spin = QSpinBox(minimum=setting.low, maximum=setting.high)
     spin.setGroupSeparatorShown(True)
     spin.setSingleStep(max(1, setting.low))

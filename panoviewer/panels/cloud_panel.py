@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
+from panoviewer.translation import tr
 from panoviewer.views.cloud_buffer import CloudBuffer
 from panoviewer.views.cloud_canvas import CloudColor
 
@@ -32,27 +33,27 @@ class CloudPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._color = QComboBox()
-        self._color.setAccessibleName("Colour of the points")
+        self._color.setAccessibleName(tr("Colour of the points"))
         for color in CloudColor:
-            self._color.addItem(color.value.capitalize(), color)
-        self._see_through = QCheckBox("See through from behind")
-        self._see_through.setToolTip("Hide surfaces that show their back, so that a room can be looked into.")
+            self._color.addItem(tr(color.value).capitalize(), color)
+        self._see_through = QCheckBox(tr("See through from behind"))
+        self._see_through.setToolTip(tr("Hide surfaces that show their back, so that a room can be looked into."))
         self._see_through.setChecked(True)
-        self._stand = QCheckBox("Stand at the camera")
-        self._stand.setToolTip("Look from where the photograph was taken (B in the 3D view, Ctrl+B).")
+        self._stand = QCheckBox(tr("Stand at the camera"))
+        self._stand.setToolTip(tr("Look from where the photograph was taken (B in the 3D view, Ctrl+B)."))
         self._opacity = QSlider(Qt.Orientation.Horizontal)
         self._opacity.setRange(0, OPACITY_STEPS)
         self._opacity.setValue(OPACITY_STEPS // 2)
         self._opacity.setPageStep(OPACITY_STEPS // 10)
-        self._opacity.setAccessibleName("Opacity of the photograph over the cloud")
-        self._opacity.setToolTip("The photograph over the cloud: edges of the depth must lie on its edges.")
+        self._opacity.setAccessibleName(tr("Opacity of the photograph over the cloud"))
+        self._opacity.setToolTip(tr("The photograph over the cloud: edges of the depth must lie on its edges."))
         self._opacity.setEnabled(False)
         self._count = QLabel()
         self._count.setObjectName("quiet")
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         form = QFormLayout()
-        form.addRow("Colour", self._color)
-        form.addRow("Photo", self._opacity)
+        form.addRow(tr("Colour"), self._color)
+        form.addRow(tr("Photo"), self._opacity)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
@@ -98,8 +99,12 @@ class CloudPanel(QWidget):
             entry = cast(QStandardItemModel, self._color.model()).item(list(CloudColor).index(color))
             entry.setEnabled(is_there)
         if buffer is None:
-            self._count.setText("No point cloud yet.")
+            self._count.setText(tr("No point cloud yet."))
             return
         total, drawn = buffer.total, len(buffer.vertices)
-        self._count.setText(f"{total:,} points" if drawn == total else f"{total:,} points\n{drawn:,} of them drawn")
-        self._count.setToolTip("The export writes all points; the settings say how many are drawn at most.")
+        self._count.setText(
+            tr("{total:,} points", total=total)
+            if drawn == total
+            else tr("{total:,} points\n{drawn:,} of them drawn", total=total, drawn=drawn)
+        )
+        self._count.setToolTip(tr("The export writes all points; the settings say how many are drawn at most."))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButto
 
 from core.comparison import Figures
 from panoviewer.images import qimage_from_array
+from panoviewer.translation import tr
 from panoviewer.views.difference import Legend
 
 RAMP_WIDTH, RAMP_HEIGHT = 140, 12
@@ -35,26 +36,26 @@ class CompareBar(QFrame):
         self._names = QLabel()
         self._names.setObjectName("count")
         self._names.setMinimumWidth(1)
-        self.swipe = QPushButton("Swipe")
-        self.swipe.setToolTip("A on the left of a line that can be dragged, B on the right.")
-        self.difference = QPushButton("Difference")
-        self.difference.setToolTip("Where the two differ; of predictions, in the layer that is shown.")
+        self.swipe = QPushButton(tr("Swipe"))
+        self.swipe.setToolTip(tr("A on the left of a line that can be dragged, B on the right."))
+        self.difference = QPushButton(tr("Difference"))
+        self.difference.setToolTip(tr("Where the two differ; of predictions, in the layer that is shown."))
         for button, is_difference in ((self.swipe, False), (self.difference, True)):
             button.setObjectName("hint")
             button.setCheckable(True)
             button.clicked.connect(lambda _on, is_difference=is_difference: self.mode_changed.emit(is_difference))
-        self.matching = QCheckBox("Same scale")
+        self.matching = QCheckBox(tr("Same scale"))
         self.matching.setToolTip(
-            "Multiply the depth of B by the median of A / B, so that only the shapes are compared."
+            tr("Multiply the depth of B by the median of A / B, so that only the shapes are compared.")
         )
         self.matching.toggled.connect(self.matching_changed)
         close = QToolButton()
         close.setText("✕")
         close.setAutoRaise(True)
-        close.setAccessibleName("End the comparison")
+        close.setAccessibleName(tr("End the comparison"))
         close.clicked.connect(self.closed)
         self._figures = QLabel()
-        self._figures.setAccessibleName("How alike they are")
+        self._figures.setAccessibleName(tr("How alike they are"))
         self._figures.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._figures.setMinimumWidth(1)
         self._legend = QHBoxLayout()
@@ -110,7 +111,7 @@ class CompareBar(QFrame):
 
     def set_figures(self, figures: Figures | None, scale: float = 1.0) -> None:
         """Show numbers, or that they are on their way."""
-        text = "Comparing…" if figures is None else describe_figures(figures, scale)
+        text = tr("Comparing…") if figures is None else describe_figures(figures, scale)
         self._figures.setText(text)
         self._figures.setToolTip(text)
 
@@ -128,15 +129,30 @@ def describe_figures(figures: Figures, scale: float) -> str:
     """The numbers in words, in one line."""
     parts = []
     if figures.abs_rel is not None:
-        scaled = "" if scale == 1 else f" after B × {scale:.4g}"
-        parts.append(f"depth: AbsRel {figures.abs_rel:.4f}{scaled}{_of(figures.depth_share)}")
+        scaled = "" if scale == 1 else tr(" after B × {scale:.4g}", scale=scale)
+        parts.append(
+            tr(
+                "depth: AbsRel {abs_rel:.4f}{scaled}{of}",
+                abs_rel=figures.abs_rel,
+                scaled=scaled,
+                of=_of(figures.depth_share),
+            )
+        )
     if figures.mean_angle is not None:
-        parts.append(f"normals: {math.degrees(figures.mean_angle):.2f}° apart{_of(figures.normals_share)}")
+        parts.append(
+            tr(
+                "normals: {mean_angle:.2f}° apart{of}",
+                mean_angle=math.degrees(figures.mean_angle),
+                of=_of(figures.normals_share),
+            )
+        )
     if figures.agreement is not None:
-        parts.append(f"classes: {100 * figures.agreement:.1f} % agree{_of(figures.classes_share)}")
+        parts.append(
+            tr("classes: {agreement:.1f} % agree{of}", agreement=100 * figures.agreement, of=_of(figures.classes_share))
+        )
     if figures.far_iou is not None:
-        parts.append(f"far: IoU {figures.far_iou:.4f}")
-    return "      ".join(parts) or "The two have nothing in common that could be compared."
+        parts.append(tr("far: IoU {far_iou:.4f}", far_iou=figures.far_iou))
+    return "      ".join(parts) or tr("The two have nothing in common that could be compared.")
 
 
 def _labels(legend: Legend) -> list[QLabel]:
@@ -149,7 +165,7 @@ def _labels(legend: Legend) -> list[QLabel]:
 
 
 def _of(share: float) -> str:
-    return "" if share > 0.9995 else f" on {100 * share:.1f} % of the sphere"
+    return "" if share > 0.9995 else tr(" on {share:.1f} % of the sphere", share=100 * share)
 
 
 def _picture(colors: np.ndarray, width: int) -> QLabel:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
 from core.tone import MAX_EV
+from panoviewer.translation import tr
 
 STEPS_PER_EV = 10
 
@@ -24,13 +25,13 @@ class ExposurePanel(QWidget):
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setRange(-round(MAX_EV * STEPS_PER_EV), round(MAX_EV * STEPS_PER_EV))
         self._slider.setPageStep(STEPS_PER_EV)
-        self._slider.setAccessibleName("Exposure")
-        self._slider.setToolTip("Exposure of the view (E, Shift+E); models always see it at 0.")
+        self._slider.setAccessibleName(tr("Exposure"))
+        self._slider.setToolTip(tr("Exposure of the view (E, Shift+E); models always see it at 0."))
         self._value = QLabel()
         self._value.setMinimumWidth(self._value.fontMetrics().horizontalAdvance("+10.0 EV"))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(QLabel("Exposure"))
+        row.addWidget(QLabel(tr("Exposure")))
         row.addWidget(self._slider, 1)
         row.addWidget(self._value)
         self._slider.valueChanged.connect(lambda value: self.exposure_changed.emit(value / STEPS_PER_EV))
@@ -45,4 +46,4 @@ class ExposurePanel(QWidget):
 
 def exposure_text(ev: float) -> str:
     """For people: '+1.5 EV'."""
-    return f"{ev:+.1f} EV" if round(ev, 1) else "0 EV"
+    return tr("{ev:+.1f} EV", ev=ev) if round(ev, 1) else "0 EV"

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QWidget
 from core.segment.sweep import Verdict
 from core.segment.updates import FrameReport
 from panoviewer.images import qimage_from_array, untinted
+from panoviewer.translation import mark, tr
 
 SIDE = 76
 """Of a small picture, in pixels."""
@@ -22,8 +23,8 @@ NOT_SEEN = 0.45
 """Brightness of a view that was not looked at."""
 VERDICTS = {
     Verdict.ACCEPTED: ("#3fb950", "found"),
-    Verdict.ABSENT: ("#6b717b", "not there"),
-    Verdict.REJECTED: ("#f85149", "something else"),
+    Verdict.ABSENT: ("#6b717b", mark("not there")),
+    Verdict.REJECTED: ("#f85149", mark("something else")),
 }
 PROMPTED = "#ffb454"
 _NUMBER = Qt.ItemDataRole.UserRole
@@ -40,7 +41,7 @@ class Filmstrip(QListWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Views of the object")
+        self.setAccessibleName(tr("Views of the object"))
         self.setViewMode(QListView.ViewMode.IconMode)
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(False)
@@ -110,7 +111,7 @@ class Filmstrip(QListWidget):
             inside, opacity = self._elsewhere.get(number, np.zeros((SIDE, SIDE), np.bool_)), FAINT
         picture[inside] = (1 - opacity) * picture[inside] + opacity * FILL
         pixmap = QPixmap.fromImage(qimage_from_array(np.ascontiguousarray(picture.astype(np.uint8))))
-        said = "" if frame.verdict is None else VERDICTS[frame.verdict][1]
+        said = "" if frame.verdict is None else tr(VERDICTS[frame.verdict][1])
         if frame.verdict is not None:
             painter = QPainter(pixmap)
             painter.setPen(QPen(QColor(PROMPTED if frame.prompted else VERDICTS[frame.verdict][0]), 3))
@@ -118,6 +119,18 @@ class Filmstrip(QListWidget):
             painter.end()
         item.setIcon(untinted(pixmap))
         item.setText(f"{frame.score:.2f}" if frame.verdict is Verdict.ACCEPTED else said or "–")
-        clicked = ", clicked in" if frame.prompted else ""
-        where = f"yaw {np.degrees(frame.camera.yaw):.0f}°, pitch {np.degrees(frame.camera.pitch):.0f}°"
-        item.setToolTip(f"View {number + 1} ({where}): {said or 'not looked at'}{clicked}. Click to look there.")
+        clicked = tr(", clicked in") if frame.prompted else ""
+        where = tr(
+            "yaw {yaw:.0f}°, pitch {pitch:.0f}°",
+            yaw=np.degrees(frame.camera.yaw),
+            pitch=np.degrees(frame.camera.pitch),
+        )
+        item.setToolTip(
+            tr(
+                "View {number} ({where}): {said}{clicked}. Click to look there.",
+                number=number + 1,
+                where=where,
+                said=said or tr("not looked at"),
+                clicked=clicked,
+            )
+        )

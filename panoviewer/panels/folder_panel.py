@@ -12,6 +12,7 @@ from PySide6.QtGui import QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from panoviewer.images import qimage_from_array, untinted
+from panoviewer.translation import tr
 
 THUMBNAIL_SIZE = 96, 48
 SETTLE_MS = 60
@@ -34,7 +35,7 @@ class FolderPanel(QListWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Pictures of the folder")
+        self.setAccessibleName(tr("Pictures of the folder"))
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setIconSize(QSize(*THUMBNAIL_SIZE))

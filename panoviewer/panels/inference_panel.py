@@ -21,12 +21,13 @@ from PySide6.QtWidgets import (
 from core.models import DEVICES, listed_models
 from core.prediction import CAMERA_HEIGHTS, Prediction
 from panoviewer.jobs import Job
+from panoviewer.translation import mark, tr
 
 DEVICE_TITLES = {
-    "auto": "Automatic",
-    "cpu": "Processor (CPU)",
-    "cuda": "Graphics card (CUDA)",
-    "mps": "Apple graphics (MPS)",
+    "auto": mark("Automatic"),
+    "cpu": mark("Processor (CPU)"),
+    "cuda": mark("Graphics card (CUDA)"),
+    "mps": mark("Apple graphics (MPS)"),
 }
 
 
@@ -50,27 +51,27 @@ class InferencePanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = QComboBox()
-        self._model.setAccessibleName("Model")
+        self._model.setAccessibleName(tr("Model"))
         self._specs = listed_models()
         for spec in self._specs:
             self._model.addItem(spec.title, spec.name)
         self._device = QComboBox()
-        self._device.setAccessibleName("Device")
+        self._device.setAccessibleName(tr("Device"))
         for name in DEVICES:
-            self._device.addItem(DEVICE_TITLES[name], name)
+            self._device.addItem(tr(DEVICE_TITLES[name]), name)
         self._height = QDoubleSpinBox()
-        self._height.setAccessibleName("Camera height in metres")
+        self._height.setAccessibleName(tr("Camera height in metres"))
         # 0 stands for none; the least known height is the smallest step above it.
         self._height.setRange(0.0, CAMERA_HEIGHTS[1])
         self._height.setSingleStep(0.05)
         self._height.setDecimals(2)
         self._height.setSuffix(" m")
-        self._height.setSpecialValueText("as estimated")
+        self._height.setSpecialValueText(tr("as estimated"))
         self._height.setKeyboardTracking(False)
-        self._height.setToolTip("Height of the camera above the floor. Sets the scale of depth and point cloud.")
-        self._run = QPushButton("Run")
+        self._height.setToolTip(tr("Height of the camera above the floor. Sets the scale of depth and point cloud."))
+        self._run = QPushButton(tr("Run"))
         self._run.setObjectName("primary")
-        self._cancel = QPushButton("Cancel")
+        self._cancel = QPushButton(tr("Cancel"))
         self._progress = QProgressBar()
         self._progress.setTextVisible(False)
         self._status = QLabel()
@@ -90,9 +91,9 @@ class InferencePanel(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
         form = QFormLayout()
-        form.addRow("Model", self._model)
-        form.addRow("Device", self._device)
-        form.addRow("Camera height", self._height)
+        form.addRow(tr("Model"), self._model)
+        form.addRow(tr("Device"), self._device)
+        form.addRow(tr("Camera height"), self._height)
         buttons = QHBoxLayout()
         buttons.addWidget(self._run, 2)
         buttons.addWidget(self._cancel, 1)
@@ -114,7 +115,7 @@ class InferencePanel(QWidget):
         """Mark the models whose weights are not there."""
         for index, spec in enumerate(self._specs):
             is_missing = spec.name in names
-            self._model.setItemText(index, f"{spec.title} (no weights)" if is_missing else spec.title)
+            self._model.setItemText(index, tr("{title} (no weights)", title=spec.title) if is_missing else spec.title)
             self._model.setItemData(index, spec.licence, Qt.ItemDataRole.ToolTipRole)
 
     def set_fetched(self, names: Sequence[str], model: str) -> None:
@@ -146,7 +147,9 @@ class InferencePanel(QWidget):
     def set_prediction(self, prediction: Prediction | None) -> None:
         """Offer the height that the model has estimated as the value to begin from."""
         estimated = None if prediction is None else prediction.camera_height
-        self._height.setSpecialValueText("as estimated" if estimated is None else f"as estimated ({estimated:.2f} m)")
+        self._height.setSpecialValueText(
+            tr("as estimated") if estimated is None else tr("as estimated ({estimated:.2f} m)", estimated=estimated)
+        )
 
     def set_jobs(self, jobs: list[Job]) -> None:
         """Show what runs, how far it is and how long it will take."""
@@ -172,5 +175,9 @@ def describe(job: Job) -> str:
     if left is None:
         return f"{job.title}…"
     if left < 1:
-        return f"{job.title}: almost done"
-    return f"{job.title}: {left:.0f} s left" if left < 90 else f"{job.title}: {left / 60:.0f} min left"
+        return tr("{title}: almost done", title=job.title)
+    return (
+        tr("{title}: {left:.0f} s left", title=job.title, left=left)
+        if left < 90
+        else tr("{title}: {left:.0f} min left", title=job.title, left=left / 60)
+    )

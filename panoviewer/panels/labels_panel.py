@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from core.scene import Label
 from panoviewer.annotating import Annotating
+from panoviewer.translation import tr
 
 KEYS = 9
 SWATCH = 18
@@ -39,7 +40,7 @@ class LabelsPanel(QWidget):
         self.list.customContextMenuRequested.connect(self._show_menu)
         self._new = _NewLabel()
         self._new.entered.connect(self._add)
-        add = QPushButton("Add")
+        add = QPushButton(tr("Add"))
         add.clicked.connect(self._add)
         row = QHBoxLayout()
         row.addWidget(self._new, 1)
@@ -58,7 +59,7 @@ class LabelsPanel(QWidget):
                 item = QListWidgetItem(_swatch(label, place), label.name)
                 item.setData(NAME_ROLE, label.name)
                 item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
-                item.setToolTip(f"Key {place} while a tool is in use" if place <= KEYS else "")
+                item.setToolTip(tr("Key {place} while a tool is in use", place=place) if place <= KEYS else "")
                 self.list.addItem(item)
         self._mark()
 
@@ -111,9 +112,9 @@ class LabelsPanel(QWidget):
         name = item.data(NAME_ROLE)
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addAction("Colour…", lambda: self.choose_color(name))
-        menu.addAction("Rename", lambda: self.list.editItem(item))
-        menu.addAction("Remove", lambda: self._annotating.remove_label(name))
+        menu.addAction(tr("Colour…"), lambda: self.choose_color(name))
+        menu.addAction(tr("Rename"), lambda: self.list.editItem(item))
+        menu.addAction(tr("Remove"), lambda: self._annotating.remove_label(name))
         menu.popup(self.list.viewport().mapToGlobal(place))
 
 
@@ -123,7 +124,7 @@ class _List(QListWidget):
     def __init__(self, panel: LabelsPanel) -> None:
         super().__init__(panel)
         self._panel = panel
-        self.setAccessibleName("Labels")
+        self.setAccessibleName(tr("Labels"))
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed)
@@ -156,9 +157,9 @@ class _NewLabel(QLineEdit):
     entered = Signal()
 
     def __init__(self) -> None:
-        super().__init__(placeholderText="New label")
-        self.setAccessibleName("New label")
-        self.setToolTip("Enter adds it; Enter once more or Esc goes back to the views.")
+        super().__init__(placeholderText=tr("New label"))
+        self.setAccessibleName(tr("New label"))
+        self.setToolTip(tr("Enter adds it; Enter once more or Esc goes back to the views."))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter adds a name."""

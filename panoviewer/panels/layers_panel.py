@@ -24,9 +24,15 @@ from core.colors import COLORMAPS
 from core.prediction import Prediction
 from panoviewer.panels.range_plot import RangePlot
 from panoviewer.summary import NO_LIMITS, Summary
+from panoviewer.translation import mark, tr
 from panoviewer.views.overlay import Layer, OverlayStyle
 
-TITLES = {Layer.DEPTH: "Depth", Layer.NORMALS: "Normals", Layer.CLASSES: "Classes", Layer.FAR: "Far (sky)"}
+TITLES = {
+    Layer.DEPTH: mark("Depth"),
+    Layer.NORMALS: mark("Normals"),
+    Layer.CLASSES: mark("Classes"),
+    Layer.FAR: mark("Far (sky)"),
+}
 
 
 class LayersPanel(QWidget):
@@ -47,11 +53,11 @@ class LayersPanel(QWidget):
         grid = QGridLayout()
         grid.setColumnStretch(1, 1)
         for row, layer in enumerate(Layer):
-            box = QCheckBox(TITLES[layer])
+            box = QCheckBox(tr(TITLES[layer]))
             slider = QSlider(Qt.Orientation.Horizontal)
             slider.setRange(0, 100)
-            slider.setAccessibleName(f"Opacity of {TITLES[layer].lower()}")
-            slider.setToolTip("Opacity")
+            slider.setAccessibleName(tr("Opacity of {layer}", layer=tr(TITLES[layer]).lower()))
+            slider.setToolTip(tr("Opacity"))
             box.toggled.connect(lambda checked, layer=layer: self._change(layer, visible=checked))
             slider.valueChanged.connect(lambda value, layer=layer: self._change(layer, opacity=value / 100))
             grid.addWidget(box, row, 0)
@@ -59,13 +65,13 @@ class LayersPanel(QWidget):
             self._boxes[layer], self._sliders[layer] = box, slider
 
         self._color_map = QComboBox()
-        self._color_map.setAccessibleName("Colour map of the depth")
+        self._color_map.setAccessibleName(tr("Colour map of the depth"))
         self._color_map.setIconSize(QSize(72, 12))
         self._color_map.addItems(COLORMAPS)
         self._color_map.currentTextChanged.connect(lambda name: self._emit(replace(self._style, color_map=name)))
         self._plot = RangePlot()
         self._plot.limits_changed.connect(lambda limits: self._emit(replace(self._style, limits=limits)))
-        self._depth_title = QLabel("Depth in metres")
+        self._depth_title = QLabel(tr("Depth in metres"))
         self._depth_title.setObjectName("quiet")
         depth_row = QHBoxLayout()
         depth_row.addWidget(self._depth_title, 1)
@@ -77,10 +83,10 @@ class LayersPanel(QWidget):
         depth_layout.addWidget(self._plot)
 
         self._legend = QListWidget()
-        self._legend.setAccessibleName("Classes")
-        self._legend.setToolTip("Click a class to see only that one; click it again to see all.")
+        self._legend.setAccessibleName(tr("Classes"))
+        self._legend.setToolTip(tr("Click a class to see only that one; click it again to see all."))
         self._legend.itemClicked.connect(self._isolate)
-        self._legend_title = QLabel("Classes, share of the sphere")
+        self._legend_title = QLabel(tr("Classes, share of the sphere"))
         self._legend_title.setObjectName("quiet")
 
         layout = QVBoxLayout(self)
@@ -124,7 +130,7 @@ class LayersPanel(QWidget):
         self._legend_title.setVisible(has_classes)
         if prediction is not None and has_depth:
             self._plot.set_histogram(summary.log_edges, summary.counts, self._style.limits or summary.limits)
-            self._depth_title.setText("Depth in metres" if prediction.is_metric else "Depth, relative")
+            self._depth_title.setText(tr("Depth in metres") if prediction.is_metric else tr("Depth, relative"))
         if prediction is not None and has_classes:
             self._fill_legend(prediction.class_names, summary)
 

@@ -6,11 +6,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from core.geometry.levelling import Kind
+from panoviewer.translation import mark, tr
 
 KINDS: tuple[tuple[str, Kind | None], ...] = (
-    ("By their direction", None),
-    ("Verticals", Kind.VERTICAL),
-    ("The horizon", Kind.HORIZON),
+    (mark("By their direction"), None),
+    (mark("Verticals"), Kind.VERTICAL),
+    (mark("The horizon"), Kind.HORIZON),
 )
 
 
@@ -28,27 +29,27 @@ class LevelStrip(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("hints")
-        name = QLabel("Level")
+        name = QLabel(tr("Level"))
         name.setObjectName("count")
         self._kind = QComboBox()
-        self._kind.setAccessibleName("What the lines follow")
-        self._kind.setToolTip("What the lines follow (P)")
+        self._kind.setAccessibleName(tr("What the lines follow"))
+        self._kind.setToolTip(tr("What the lines follow (P)"))
         self._kind.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         for title, _ in KINDS:
-            self._kind.addItem(title)
+            self._kind.addItem(tr(title))
         self._kind.currentIndexChanged.connect(lambda index: self.kind_changed.emit(KINDS[index][1]))
         self._text = QLabel(wordWrap=True)
-        self._text.setAccessibleName("What the level tool tells")
+        self._text.setAccessibleName(tr("What the level tool tells"))
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setMinimumWidth(1)
-        self._reset = QPushButton("As photographed")
-        self._reset.setToolTip("Go back to the pose that the photograph itself states.")
+        self._reset = QPushButton(tr("As photographed"))
+        self._reset.setToolTip(tr("Go back to the pose that the photograph itself states."))
         self._reset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._reset.clicked.connect(self.reset_wanted)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 4, 6, 4)
         layout.setSpacing(10)
-        for widget in (name, QLabel("Lines follow"), self._kind):
+        for widget in (name, QLabel(tr("Lines follow")), self._kind):
             layout.addWidget(widget)
         layout.addWidget(self._text, 1)
         layout.addWidget(self._reset)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from panoviewer.translation import mark, tr
+
 LONGEST = 10_000.0
 LINES = 2
-HELP = (
+HELP = mark(
     "The area is that of the polygon of all points, closed from the last to the first; where they do not lie in one "
     "plane, that of its largest shadow. Heights are over the ground below the camera."
 )
@@ -27,26 +29,26 @@ class MeasureStrip(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("hints")
-        name = QLabel("Measure")
+        name = QLabel(tr("Measure"))
         name.setObjectName("count")
         self._text = QLabel()
-        self._text.setAccessibleName("Measured")
+        self._text.setAccessibleName(tr("Measured"))
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setWordWrap(True)
         # Of a height that stays: the views below must not jump while a line follows the cursor.
         self._text.ensurePolished()
         self._text.setFixedHeight(LINES * self._text.fontMetrics().lineSpacing() + 2)
         self._length = QDoubleSpinBox(minimum=0.0, maximum=LONGEST, decimals=3, singleStep=0.01, suffix=" m")
-        self._length.setAccessibleName("True length in metres")
-        self._length.setSpecialValueText("unknown")
+        self._length.setAccessibleName(tr("True length in metres"))
+        self._length.setSpecialValueText(tr("unknown"))
         self._length.setKeyboardTracking(False)
         self._length.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._length.setToolTip(
-            "What the line really measures. Depth and point cloud follow, and other pictures of the folder."
+            tr("What the line really measures. Depth and point cloud follow, and other pictures of the folder.")
         )
         self._length.editingFinished.connect(self._tell_length)
-        self._copy = QPushButton("Copy")
-        self._copy.setToolTip("Copy the readout (Ctrl+C)")
+        self._copy = QPushButton(tr("Copy"))
+        self._copy.setToolTip(tr("Copy the readout (Ctrl+C)"))
         self._copy.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._copy.clicked.connect(self.copy_wanted)
         layout = QHBoxLayout(self)
@@ -54,7 +56,7 @@ class MeasureStrip(QFrame):
         layout.setSpacing(10)
         layout.addWidget(name)
         layout.addWidget(self._text, 1)
-        layout.addWidget(QLabel("True length"))
+        layout.addWidget(QLabel(tr("True length")))
         layout.addWidget(self._length)
         layout.addWidget(self._copy)
         self.hide()
@@ -73,7 +75,7 @@ class MeasureStrip(QFrame):
             has_value: Whether it is worth being copied.
         """
         self._text.setText(sentence)
-        self._text.setToolTip(f"{sentence}\n{HELP}" if has_value else sentence)
+        self._text.setToolTip(f"{sentence}\n{tr(HELP)}" if has_value else sentence)
         self._length.setEnabled(has_length)
         self._copy.setEnabled(has_value)
 

@@ -10,6 +10,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
+from panoviewer.translation import tr
+
 
 class MessageBar(QFrame):
     """A sentence that stays until it is dismissed, replaced or out of date; hidden when there is none."""
@@ -78,7 +80,7 @@ class HintStrip(QFrame):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 6, 6, 6)
         layout.setSpacing(10)
-        layout.addWidget(QLabel("Drag to look around, wheel to zoom."))
+        layout.addWidget(QLabel(tr("Drag to look around, wheel to zoom.")))
         for sentence, action in steps:
             button = QPushButton()
             button.setObjectName("hint")
@@ -90,7 +92,7 @@ class HintStrip(QFrame):
             layout.addWidget(QLabel(sentence))
         layout.addStretch(1)
         close = _close_button()
-        close.setToolTip("Do not show this again")
+        close.setToolTip(tr("Do not show this again"))
         close.clicked.connect(self._dismiss)
         layout.addWidget(close)
 
@@ -108,5 +110,5 @@ def _close_button() -> QToolButton:
     button = QToolButton()
     button.setText("✕")
     button.setAutoRaise(True)
-    button.setAccessibleName("Close")
+    button.setAccessibleName(tr("Close"))
     return button

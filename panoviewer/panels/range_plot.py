@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from core.colors import colormap
+from panoviewer.translation import tr
 
 GREY = "#7d8590"
 """Told apart from the window in both themes."""
@@ -55,8 +56,10 @@ class RangePlot(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=None, axisItems={"bottom": DepthAxis("bottom")})
-        self.setAccessibleName("Depth range of the colours")
-        self.setToolTip("Drag the borders to change the depths that the colours span; double click for the default.")
+        self.setAccessibleName(tr("Depth range of the colours"))
+        self.setToolTip(
+            tr("Drag the borders to change the depths that the colours span; double click for the default.")
+        )
         self.setFixedHeight(108)
         self.setMenuEnabled(False)
         self.hideButtons()

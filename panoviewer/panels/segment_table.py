@@ -19,6 +19,7 @@ from PySide6.QtGui import QColor, QPixmap
 from core.labels import color_of
 from core.scene import Review, Segment
 from panoviewer.annotating import Annotating
+from panoviewer.translation import mark, tr
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -43,17 +44,17 @@ class Column(IntEnum):
     NUMBER = 8
 
 
-TITLES = ("", "Label", "", "Score", "sr", "px", "Grp", "", "#")
+TITLES = ("", mark("Label"), "", mark("Score"), "sr", "px", mark("Grp"), "", "#")
 TIPS = (
-    "Shown",
-    "Label; double click to change it",
-    "What a reviewer said: ✓ accepted, ✗ rejected",
-    "The network's own estimate of its overlap with the object, 0 to 1",
-    "Area in steradian; the whole sphere has 12.57",
-    "Area in pixels of the panorama",
-    "Group: selected and shown together",
-    "Locked: refuses edits",
-    "Number",
+    mark("Shown"),
+    mark("Label; double click to change it"),
+    mark("What a reviewer said: ✓ accepted, ✗ rejected"),
+    mark("The network's own estimate of its overlap with the object, 0 to 1"),
+    mark("Area in steradian; the whole sphere has 12.57"),
+    mark("Area in pixels of the panorama"),
+    mark("Group: selected and shown together"),
+    mark("Locked: refuses edits"),
+    mark("Number"),
 )
 
 
@@ -110,9 +111,9 @@ class SegmentTable(QAbstractTableModel):
         """Titles of the columns."""
         if orientation == Qt.Orientation.Horizontal:
             if role == Qt.ItemDataRole.DisplayRole:
-                return TITLES[section]
+                return tr(TITLES[section])
             if role == Qt.ItemDataRole.ToolTipRole:
-                return TIPS[section]
+                return tr(TIPS[section])
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:

@@ -34,6 +34,7 @@ from core.scene import Review
 from panoviewer.annotating import Annotating
 from panoviewer.areas import Areas
 from panoviewer.panels.segment_table import NUMBER_ROLE, TIPS, Column, SegmentOrder, SegmentTable
+from panoviewer.translation import tr
 
 WIDTHS = {
     Column.SHOWN: 24,
@@ -67,8 +68,8 @@ class SegmentsPanel(QWidget):
         self._follows = False
         self._table = SegmentTable(annotating, areas.of, self)
         self._order = SegmentOrder(self._table, self)
-        self._search = QLineEdit(placeholderText="Search: label, number, accepted, rejected, locked")
-        self._search.setAccessibleName("Search segments")
+        self._search = QLineEdit(placeholderText=tr("Search: label, number, accepted, rejected, locked"))
+        self._search.setAccessibleName(tr("Search segments"))
         self._search.setClearButtonEnabled(True)
         self._search.textChanged.connect(self._order.search)
         self.view = _View()
@@ -123,7 +124,9 @@ class SegmentsPanel(QWidget):
 
     def show_progress(self, reviewed: int, count: int) -> None:
         """So many panoramas of the folder are reviewed."""
-        self._progress = f"{reviewed} of {count} panoramas reviewed" if count > 1 else ""
+        self._progress = (
+            tr("{reviewed} of {count} panoramas reviewed", reviewed=reviewed, count=count) if count > 1 else ""
+        )
         self._count.setText(self._summary())
 
     def numbers(self) -> list[int]:
@@ -133,7 +136,7 @@ class SegmentsPanel(QWidget):
     def _summary(self) -> str:
         segments = self._annotating.segments
         said = Counter(segment.review for segment in segments)
-        words = [f"{len(segments)} segment{'s' if len(segments) != 1 else ''}"]
+        words = [tr("1 segment") if len(segments) == 1 else tr("{count} segments", count=len(segments))]
         words += [f"{said[review]} {review}" for review in (Review.ACCEPTED, Review.REJECTED) if said[review]]
         scene = self._annotating.scene
         if scene is not None and scene.review is not Review.OPEN:
@@ -169,7 +172,7 @@ class SegmentsPanel(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for column in WIDTHS:
-            action = menu.addAction(TIPS[column].partition(";")[0].partition(":")[0])
+            action = menu.addAction(tr(TIPS[column]).partition(";")[0].partition(":")[0])
             action.setCheckable(True)
             action.setChecked(not self.view.isColumnHidden(column))
             action.toggled.connect(lambda on, column=column: self.view.setColumnHidden(column, not on))
@@ -185,7 +188,7 @@ class _View(QTableView):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Segments")
+        self.setAccessibleName(tr("Segments"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed)

@@ -6,8 +6,9 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QWidget
 
 from panoviewer.annotating import Annotating
+from panoviewer.translation import mark, tr
 
-NO_LABEL = "no label"
+NO_LABEL = mark("no label")
 
 
 class ToolStrip(QFrame):
@@ -35,22 +36,22 @@ class ToolStrip(QFrame):
         self._name = QLabel()
         self._name.setObjectName("count")
         self._label = QComboBox()
-        self._label.setAccessibleName("Label of new segments")
+        self._label.setAccessibleName(tr("Label of new segments"))
         self._label.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._label.activated.connect(self._choose_label)
         self._readings = QComboBox()
-        self._readings.setAccessibleName("What clicks mean")
-        self._readings.setToolTip("What clicks mean (P)")
+        self._readings.setAccessibleName(tr("What clicks mean"))
+        self._readings.setToolTip(tr("What clicks mean (P)"))
         self._readings.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self._readings.addItems([reading.capitalize() for reading in readings])
+        self._readings.addItems([tr(reading).capitalize() for reading in readings])
         self._readings.activated.connect(self.reading_changed)
-        self._size = QDoubleSpinBox(minimum=0.05, maximum=60.0, decimals=2, singleStep=0.25, suffix="° wide")
-        self._size.setAccessibleName("Width of the brush")
-        self._size.setToolTip("Width of the brush ([ and ])")
+        self._size = QDoubleSpinBox(minimum=0.05, maximum=60.0, decimals=2, singleStep=0.25, suffix=tr("° wide"))
+        self._size.setAccessibleName(tr("Width of the brush"))
+        self._size.setToolTip(tr("Width of the brush ([ and ])"))
         self._size.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._size.valueChanged.connect(self.size_changed)
         self._text = QLabel()
-        self._text.setAccessibleName("What the tool tells")
+        self._text.setAccessibleName(tr("What the tool tells"))
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         # A long sentence must not make the window wider.
         self._text.setMinimumWidth(1)
@@ -95,7 +96,7 @@ class ToolStrip(QFrame):
         names = [label.name for label in self._annotating.labels]
         with QSignalBlocker(self._label):
             self._label.clear()
-            self._label.addItem(NO_LABEL, "")
+            self._label.addItem(tr(NO_LABEL), "")
             for place, name in enumerate(names, 1):
                 self._label.addItem(f"{place}  {name}" if place <= 9 else name, name)
             self._label.setCurrentIndex(max(self._label.findData(self._annotating.label), 0))

@@ -17,6 +17,7 @@ from panoviewer.mask_display import SELECTED_OPACITY, MaskDisplay
 from panoviewer.mask_edits import MaskEdits, Operation, ShapeEdit
 from panoviewer.stage import SphereView
 from panoviewer.tools.annotation_tool import AnnotationTool
+from panoviewer.translation import mark, tr
 from panoviewer.views.marks import PathMark, circle
 from panoviewer.views.masks import MaskLayer, Rgb
 from panoviewer.views.mouse import Pointer
@@ -26,8 +27,8 @@ FIRST_DEG = 4.0
 STEP = 1.25
 LARGEST_PIECE = 64
 """Steps of a stroke whose pixels are drawn as one mask; more masks cost time, larger ones are costly to join."""
-BRUSH_HELP = "Paint on the selected segment, or a new one. Alt erases, Ctrl + wheel changes the size."
-ERASER_HELP = "Erase from the selected segment, or the one under the cursor. Ctrl + wheel changes the size."
+BRUSH_HELP = mark("Paint on the selected segment, or a new one. Alt erases, Ctrl + wheel changes the size.")
+ERASER_HELP = mark("Erase from the selected segment, or the one under the cursor. Ctrl + wheel changes the size.")
 
 
 class BrushSize(QObject):
@@ -105,7 +106,7 @@ class BrushTool(AnnotationTool):
     def begin(self) -> None:
         """Say what to do."""
         self._is_used = True
-        self.told.emit(BRUSH_HELP if self._positive else ERASER_HELP)
+        self.told.emit(tr(BRUSH_HELP if self._positive else ERASER_HELP))
 
     def end(self) -> None:
         """Strokes that were drawn are still made; the rim goes."""
@@ -131,9 +132,9 @@ class BrushTool(AnnotationTool):
             if target is not None:
                 annotating.select([target.number])
         if len(annotating.selected) > 1 and target is None:
-            self.told.emit("Several segments are selected; select one, or none to paint a new one.")
+            self.told.emit(tr("Several segments are selected; select one, or none to paint a new one."))
         elif target is None and not positive and not self._edits.waiting:
-            self.told.emit("There is nothing to erase here; select a segment.")
+            self.told.emit(tr("There is nothing to erase here; select a segment."))
         elif target is None or not annotating.refused([target]):
             if target is not None:
                 annotating.select([target.number])
@@ -168,7 +169,7 @@ class BrushTool(AnnotationTool):
         if drawn is None:
             return
         edit = ShapeEdit(
-            "Brush" if drawn.positive else "Erase",
+            tr("Brush") if drawn.positive else tr("Erase"),
             Operation.ADD if drawn.positive else Operation.SUBTRACT,
             drawn.stroke.covered,
             None if drawn.target is None else drawn.target.number,

@@ -13,10 +13,13 @@ from panoviewer.mask_display import MaskDisplay
 from panoviewer.mask_edits import MaskEdits, Operation, ShapeEdit
 from panoviewer.stage import SphereView
 from panoviewer.tools.annotation_tool import PLAIN, AnnotationTool
+from panoviewer.translation import mark, tr
 from panoviewer.views.marks import Mark, PathMark, PointMark, Sign
 from panoviewer.views.mouse import Pointer
 
-HELP = "Drag around it, or click corner by corner and press Enter. Alt subtracts, Shift + Alt intersects. Esc gives up."
+HELP = mark(
+    "Drag around it, or click corner by corner and press Enter. Alt subtracts, Shift + Alt intersects. Esc gives up."
+)
 CLOSEST = np.radians(0.05)
 """Of two corners of a drag; a mouse tells many more."""
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -39,7 +42,7 @@ class LassoTool(AnnotationTool):
 
     def begin(self) -> None:
         """Say what to do."""
-        self.told.emit(HELP)
+        self.told.emit(tr(HELP))
 
     def end(self) -> None:
         """Give up a line that is not closed."""
@@ -122,7 +125,7 @@ class LassoTool(AnnotationTool):
             return
         target = annotating.target
         if target is None and (annotating.selected or operation is not Operation.ADD) and not self._edits.waiting:
-            self.told.emit("Select one segment for that, or none to make a new one.")
+            self.told.emit(tr("Select one segment for that, or none to make a new one."))
             return
         if target is not None and annotating.refused([target]):
             return

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from core.geometry.levelling import Kind, Line, likely_kind
 from panoviewer.stage import SphereView
 from panoviewer.tools.tool import Tool
+from panoviewer.translation import tr
 from panoviewer.views.mouse import Pointer
 
 Direction = NDArray[np.float64]
@@ -84,7 +85,7 @@ class LevelTool(Tool):
             kind = likely_kind(first, pointer.direction, self.level_from_world)
         except ValueError as error:
             self._first = first
-            self.refused.emit(f"These make no line: {error}.")
+            self.refused.emit(tr("These make no line: {error}.", error=error))
             return
         self._lines = (*self._lines, Line(self.kind or kind, first, pointer.direction))
         self.lines_changed.emit()

@@ -18,15 +18,16 @@ from panoviewer.clicking import Clicking, Found, Prompts
 from panoviewer.mask_display import MaskDisplay, preview_layer
 from panoviewer.stage import SphereView
 from panoviewer.tools.annotation_tool import PLAIN, AnnotationTool
+from panoviewer.translation import mark, tr
 from panoviewer.views.marks import Mark, PathMark, PointMark, Sign
 from panoviewer.views.mouse import Pointer
 
-READINGS = ("part", "object", "group")
+READINGS = (mark("part"), mark("object"), mark("group"))
 OBJECT = 1
-HELP = "Click an object. Right click what does not belong to it. Drag a box. Enter keeps it, Esc gives it up."
+HELP = mark("Click an object. Right click what does not belong to it. Drag a box. Enter keeps it, Esc gives it up.")
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-PREPARING = "Preparing the click network (first time)…"
-NOTHING = "Nothing was found there; click somewhere else on it, or draw a box around it."
+PREPARING = mark("Preparing the click network (first time)…")
+NOTHING = mark("Nothing was found there; click somewhere else on it, or draw a box around it.")
 
 
 @dataclass(eq=False)
@@ -92,7 +93,7 @@ class SegmentTool(AnnotationTool):
         """Load the network and prepare views; say what to do."""
         self._is_used = True
         self._clicking.prepare()
-        self.told.emit(HELP if self._clicking.is_ready else f"{HELP}  ·  {PREPARING}")
+        self.told.emit(tr(HELP) if self._clicking.is_ready else f"{tr(HELP)}  ·  {tr(PREPARING)}")
 
     def end(self) -> None:
         """Keep what is begun; the marks go."""
@@ -177,7 +178,7 @@ class SegmentTool(AnnotationTool):
             if not self._clicking.looks_for(making.number):
                 # Cancelled before its end; whoever wants to keep it wants all of it.
                 self._clicking.ask(making.number, making.prompts)
-            self.told.emit("Finishing…")
+            self.told.emit(tr("Finishing…"))
         self._show()
 
     def take_back(self, *, everything: bool = False) -> None:
@@ -199,7 +200,7 @@ class SegmentTool(AnnotationTool):
         making, self._making = self._making, None
         if making is not None:
             self._clicking.cancel(making.number)
-            self.told.emit(HELP)
+            self.told.emit(tr(HELP))
             self._show()
 
     def flip(self) -> None:
@@ -216,7 +217,7 @@ class SegmentTool(AnnotationTool):
     def set_reading(self, reading: int) -> None:
         """Clicks mean this of `READINGS`; the object is what the network would choose itself."""
         self._reading = None if reading == OBJECT else reading
-        self.told.emit(f"Clicks mean the {READINGS[reading]}.")
+        self.told.emit(tr("Clicks mean the {reading}.", reading=tr(READINGS[reading])))
         self.reading_changed.emit(reading)
         if self._making is not None:
             self._ask(replace(self._making.prompts, reading=self._reading))
@@ -224,8 +225,8 @@ class SegmentTool(AnnotationTool):
     def correct(self, segment: Segment) -> None:
         """Go on with the clicks of a segment, which the result takes the place of."""
         if segment.locked or not (segment.clicks or segment.box):
-            why = "it is locked" if segment.locked else "it was not made by clicks; use brush and eraser"
-            self.told.emit(f"Segment {segment.number} cannot be corrected by clicks: {why}.")
+            why = tr("it is locked") if segment.locked else tr("it was not made by clicks; use brush and eraser")
+            self.told.emit(tr("Segment {number} cannot be corrected by clicks: {why}.", number=segment.number, why=why))
             return
         self.finish()
         self._annotating.select([segment.number])
@@ -249,17 +250,17 @@ class SegmentTool(AnnotationTool):
             self.give_up()
             return
         if prompts.say_something:
-            self.told.emit("Looking…" if self._clicking.is_ready else PREPARING)
+            self.told.emit(tr("Looking…") if self._clicking.is_ready else tr(PREPARING))
             self._clicking.ask(making.number, prompts)
         else:
             making.mask = None
             self._clicking.cancel(making.number)
-            self.told.emit("Now click what does belong to it.")
+            self.told.emit(tr("Now click what does belong to it."))
         self._show()
 
     def _tell_ready(self) -> None:
         if self._is_used:
-            self.told.emit(HELP if self._making is None else "Looking…")
+            self.told.emit(tr(HELP) if self._making is None else tr("Looking…"))
 
     def _take(self, number: int, found: Found) -> None:
         for making in (self._making, *self._finishing):
@@ -283,14 +284,15 @@ class SegmentTool(AnnotationTool):
     def _tell(self, found: Found) -> None:
         update = found.update
         if found.mask is not None and found.mask.is_empty:
-            self.told.emit(NOTHING if found.is_final else "Looking…")
+            self.told.emit(tr(NOTHING) if found.is_final else tr("Looking…"))
             return
         clicks = len(found.prompts.clicks)
-        parts = [f"{clicks} click{'s' if clicks != 1 else ''}" if clicks else "box", f"score {update.score:.2f}"]
+        told = tr("1 click") if clicks == 1 else tr("{clicks} clicks", clicks=clicks)
+        parts = [told if clicks else tr("box"), tr("score {score:.2f}", score=update.score)]
         if update.stage is Stage.VIEW and update.left:
-            parts.append(f"view {update.done} of about {update.done + update.left}")
+            parts.append(tr("view {done} of about {total}", done=update.done, total=update.done + update.left))
         if found.is_final:
-            parts.append("Enter keeps it, more clicks correct it, P asks for its group or part")
+            parts.append(tr("Enter keeps it, more clicks correct it, P asks for its group or part"))
         self.told.emit("  ·  ".join(parts))
 
     def _commit(self, making: Making) -> None:
@@ -299,7 +301,7 @@ class SegmentTool(AnnotationTool):
             self._finishing.remove(making)
         found, mask = making.found, making.mask
         if mask is None or mask.is_empty:
-            self.told.emit(NOTHING)
+            self.told.emit(tr(NOTHING))
             self._show()
             return
         segment = Segment(
@@ -316,9 +318,9 @@ class SegmentTool(AnnotationTool):
             self._annotating.add([segment], select=self._making is None and self._is_used)
         else:
             made = {name: getattr(segment, name) for name in ("mask", "clicks", "box", "score", "model")}
-            self._annotating.change(making.corrects, f"Correct {making.label or 'segment'}", **made)
+            self._annotating.change(making.corrects, tr("Correct {label}", label=making.label or tr("segment")), **made)
         if self._making is None and self._is_used:
-            self.told.emit(HELP)
+            self.told.emit(tr(HELP))
         self._show()
 
     def _show(self, *, masks: bool = True) -> None:

@@ -17,6 +17,7 @@ from vispy import app, gloo
 
 from core.colors import colormap
 from panoviewer.orbit import Orbit, Stand, framing, picked, seen_piece
+from panoviewer.translation import mark, tr
 from panoviewer.views.cloud_buffer import CloudBuffer
 from panoviewer.views.cloud_cursor import CloudCursor, Piece
 from panoviewer.views.cloud_shaders import (
@@ -50,10 +51,10 @@ FRAME_SECONDS = 0.02
 class CloudColor(StrEnum):
     """What the colour of a point means; the order is that of the shader's modes."""
 
-    RGB = "colour"
-    DEPTH = "depth"
-    NORMALS = "normals"
-    CLASSES = "classes"
+    RGB = mark("colour")
+    DEPTH = mark("depth")
+    NORMALS = mark("normals")
+    CLASSES = mark("classes")
 
 
 class CloudCanvas(QObject):
@@ -82,7 +83,7 @@ class CloudCanvas(QObject):
         # What is drawn stays until it is cleared; parts come on top of it.
         self.widget.setUpdateBehavior(QOpenGLWidget.UpdateBehavior.PartialUpdate)
         self.widget.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.widget.setAccessibleName("Point cloud")
+        self.widget.setAccessibleName(tr("Point cloud"))
         self.widget.setMouseTracking(True)
         self.widget.installEventFilter(self)
         self.orbit: Orbit | Stand = Orbit()

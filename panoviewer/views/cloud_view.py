@@ -10,10 +10,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QStackedLayout, QWidget
 
 from panoviewer.orbit import Orbit, Stand
+from panoviewer.translation import mark, tr
 from panoviewer.views.cloud_buffer import CloudBuffer
 from panoviewer.views.cloud_canvas import CloudCanvas, CloudColor
 
-EMPTY = "The point cloud appears here: press 4, or 3D in the tool bar."
+EMPTY = mark("The point cloud appears here: press 4, or 3D in the tool bar.")
 
 
 class CloudView(QWidget):
@@ -40,9 +41,9 @@ class CloudView(QWidget):
             parent: Its parent.
         """
         super().__init__(parent)
-        self.setAccessibleName("3D view")
+        self.setAccessibleName(tr("3D view"))
         self._layout = QStackedLayout(self)
-        self._message = QLabel(EMPTY, wordWrap=True, alignment=Qt.AlignmentFlag.AlignCenter)
+        self._message = QLabel(tr(EMPTY), wordWrap=True, alignment=Qt.AlignmentFlag.AlignCenter)
         self._message.setObjectName("placeholder")
         self._layout.addWidget(self._message)
         self._canvas: CloudCanvas | None = None
@@ -53,7 +54,9 @@ class CloudView(QWidget):
             self._canvas.stand_wanted.connect(self.stand_wanted)
             self._layout.addWidget(self._canvas.widget)
         else:
-            self._message.setText(f"The 3D view needs OpenGL. {unavailable} Everything else works without it.")
+            self._message.setText(
+                tr("The 3D view needs OpenGL. {unavailable} Everything else works without it.", unavailable=unavailable)
+            )
 
     @property
     def available(self) -> bool:
@@ -87,9 +90,9 @@ class CloudView(QWidget):
         self._canvas.set_cloud(buffer, keep_view=keep_view)
         self._layout.setCurrentIndex(0 if buffer is None or len(buffer.vertices) == 0 else 1)
         if buffer is not None and len(buffer.vertices) == 0:
-            self._message.setText("No point passes the filters: widen the range or weaken the edge filter.")
+            self._message.setText(tr("No point passes the filters: widen the range or weaken the edge filter."))
         elif buffer is None:
-            self._message.setText(EMPTY)
+            self._message.setText(tr(EMPTY))
 
     def set_colors(self, color: CloudColor, limits: tuple[float, float], color_map: str) -> None:
         """Choose what the colours mean; nothing is uploaded again."""

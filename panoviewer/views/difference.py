@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.colors import colormap
 from core.comparison import Comparison, Overlap
+from panoviewer.translation import tr
 from panoviewer.views.overlay import MAX_OVERLAY_WIDTH, Layer
 
 OPACITY = 0.85
@@ -63,7 +64,9 @@ def paint_difference(comparison: Comparison, layer: Layer) -> tuple[NDArray[np.u
         values = comparison.depth_difference()[part]
         limit = _limit(np.abs(values), SHARES)
         label = f"{100 * limit:.0f} %"
-        legend = Legend(diverging(), (f"A nearer by {label}", "equal", f"A farther by {label}"))
+        legend = Legend(
+            diverging(), (tr("A nearer by {label}", label=label), tr("equal"), tr("A farther by {label}", label=label))
+        )
         return _ramp(values, -limit, limit, legend.colors), legend
     if layer is Layer.NORMALS:
         values = np.degrees(comparison.normal_angle()[part])
@@ -72,7 +75,7 @@ def paint_difference(comparison: Comparison, layer: Layer) -> tuple[NDArray[np.u
         return _ramp(values, 0.0, limit, legend.colors), legend
     if layer is Layer.CLASSES:
         differ = comparison.classes_differ()[part]
-        legend = Legend(np.array([DIFFERS], np.uint8), ("another class",), is_list=True)
+        legend = Legend(np.array([DIFFERS], np.uint8), (tr("another class"),), is_list=True)
         return _premultiplied(np.broadcast_to(legend.colors[0], (*differ.shape, 3)), differ == 1), legend
     return paint_overlap(comparison.far_overlap()[part])
 
@@ -82,7 +85,9 @@ def paint_overlap(held: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Legend]:
     table = np.zeros((len(Overlap), 3), np.uint8)
     for which, color in MASK_COLORS.items():
         table[which] = color
-    legend = Legend(np.array(list(MASK_COLORS.values()), np.uint8), ("only in A", "only in B", "in both"), is_list=True)
+    legend = Legend(
+        np.array(list(MASK_COLORS.values()), np.uint8), (tr("only in A"), tr("only in B"), tr("in both")), is_list=True
+    )
     return _premultiplied(table[held], held != Overlap.NEITHER), legend
 
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 from core.geometry.sphere import directions_to_lonlat, lonlat_to_directions
 from core.pyramid import Pyramid
+from panoviewer.translation import tr
 from panoviewer.views.erp_items import CursorItem, MarksItem, MaskItem, OutlineItem, PictureItem, VeilItem
 from panoviewer.views.marks import Marks, box
 from panoviewer.views.masks import MaskMap, Part
@@ -34,7 +35,7 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=BACKGROUND)
-        self.setAccessibleName("Panorama")
+        self.setAccessibleName(tr("Panorama"))
         # A graphics view takes every drop for itself; files are the window's affair.
         self.setAcceptDrops(False)
         self.viewport().setAcceptDrops(False)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from core.geometry.camera import Camera
 from core.pyramid import Pyramid
 from panoviewer.look import dragged, turned, zoomed
+from panoviewer.translation import tr
 from panoviewer.views.mark_painter import paint_line, paint_point, paint_ring, paint_text
 from panoviewer.views.marks import Marks, PathMark, PointMark, TextMark, smooth_path, visible_runs
 from panoviewer.views.masks import MaskMap, Part
@@ -50,7 +51,7 @@ class PerspectiveView(QWidget):
             parent: Its parent.
         """
         super().__init__(parent)
-        self.setAccessibleName("Look around")
+        self.setAccessibleName(tr("Look around"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.canvas: GlCanvas | CpuCanvas = GlCanvas(max_texture_width, self) if opengl else CpuCanvas(background, self)
         self.canvas.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)

@@ -6,6 +6,8 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
+from panoviewer.translation import tr
+
 WIDTH = 21
 KEY_STEP = 0.02
 LINE, SHADOW = QColor(255, 255, 255, 230), QColor(0, 0, 0, 150)
@@ -23,8 +25,8 @@ class SwipeHandle(QWidget):
     def __init__(self, view: QWidget) -> None:
         """Lay it over a view, where it is hidden at first."""
         super().__init__(view)
-        self.setAccessibleName("Divider")
-        self.setToolTip("Drag: A on the left, B on the right. With the keyboard: Ctrl + Left, Ctrl + Right.")
+        self.setAccessibleName(tr("Divider"))
+        self.setToolTip(tr("Drag: A on the left, B on the right. With the keyboard: Ctrl + Left, Ctrl + Right."))
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setCursor(Qt.CursorShape.SplitHCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)

@@ -9,9 +9,10 @@ from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QDialog, QFileDialog, QLabel, QMessageBox, QScrollArea, QWidget
 
 from core.cloud import CloudOptions
-from panoviewer.actions import ACTIONS, GESTURES
+from panoviewer.actions import ACTIONS
 from panoviewer.dialogs.about import show_shortcuts
 from panoviewer.dialogs.export_dialog import ExportDialog
+from panoviewer.gestures import GESTURES
 from panoviewer.panels.message_bar import MessageBar
 from panoviewer.panels.range_plot import DepthAxis
 

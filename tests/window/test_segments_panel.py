@@ -16,9 +16,10 @@ from core.panorama import Panorama
 from core.prediction import Prediction
 from core.pyramid import Pyramid
 from core.scene import Label, Review
-from panoviewer.actions import ACTIONS, GESTURES
+from panoviewer.actions import ACTIONS
 from panoviewer.annotation_desk import MENU
 from panoviewer.dialogs.classes_dialog import ClassesDialog
+from panoviewer.gestures import GESTURES
 from panoviewer.panels.segment_table import NUMBER_ROLE, Column
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
