@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import TextWrapper
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,8 @@ from panoviewer.arguments import DONE, Parser, UsageError, add_assume, add_debug
 from panoviewer.console import Console
 
 _DEFAULT = "default"
+_NAMES = 16
+"""Columns for the names of models."""
 _EPILOG = """commands:
   panoviewer models list                       what there is, and where its weights lie
   panoviewer models pull NAME                  fetch published weights, or a perspective network by its name in the
@@ -221,14 +225,23 @@ def _list(args: argparse.Namespace) -> int:
         for row in rows:
             size = "" if row["bytes"] is None else f", {row['bytes'] / 1e6:.1f} MB"
             size += "" if row["parameters"] is None else f", {row['parameters'] / 1e6:.1f} million parameters"
-            lines += [f"{row['name']:12} {row['state']}{size}", f"{'':12} {row['title']}: {', '.join(row['tasks'])}"]
+            about = [f"{row['title']}: {', '.join(row['tasks'])}"]
             if row["expected_seconds"] is not None:
                 memory = "" if row["peak_bytes"] is None else f", {row['peak_bytes'] / 1e9:.1f} GB of memory"
                 seconds = f"{row['expected_seconds']:.{0 if row['expected_seconds'] > 10 else 1}f}"
-                lines.append(f"{'':12} estimate for this processor: {seconds} s{memory}")
-            lines += [f"{'':12} licence of the weights: {row['licence']}", f"{'':12} {row['source']}"]
-        text = "\n".join(lines)
+                each = " for each view" if row["tasks"] == ["clicks"] else ""
+                about.append(f"estimate for this processor: {seconds} s{each}{memory}")
+            about += [f"licence of the weights: {row['licence']}", row["source"]]
+            lines += [f"{row['name']:{_NAMES}} {row['state']}{size}", *(f"{'':{_NAMES}} {line}" for line in about)]
+        text = "\n".join(_folded(lines) if sys.stdout.isatty() else lines)
     return _say(text)
+
+
+def _folded(lines: Sequence[str]) -> list[str]:
+    """The same within the terminal's width; what is read by programs is left as it is."""
+    width, indent = get_terminal_size().columns, " " * (_NAMES + 3)
+    fold = TextWrapper(width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+    return [part for line in lines for part in fold.wrap(line)]
 
 
 def _add(args: argparse.Namespace) -> int:

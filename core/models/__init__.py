@@ -138,6 +138,7 @@ MODELS: tuple[ModelSpec, ...] = (
             parameters=589_514_490,
             operations=2 * 3.818e12,
             peak_bytes=3_190_000_000,
+            backends=("torch", "onnxruntime"),
         )
         for size in ("140k", "408k")
     ),

@@ -15,11 +15,11 @@ from PIL import Image
 from core.errors import ModelUnavailable
 from core.geometry.normals import facing_camera, unit
 from core.geometry.sphere import erp_rays
-from core.models import find_model, weights_file
+from core.models import Backend, find_model, weights_file
 from core.models.ade20k import ADE20K_NAMES
-from core.models.devices import pick_device
+from core.models.graph_runner import OnnxRunner
 from core.models.half_turn import shares_as_it_is, turned_back
-from core.models.runners import TorchRunner, batch_of
+from core.models.runners import TorchRunner, batch_of, pick_runner
 from core.models.weights import read_metadata
 from core.panorama import check_full_sphere
 from core.prediction import Prediction
@@ -56,6 +56,7 @@ class Mtpano:
     Args:
         weights: A safetensors file as `core.models.store` writes it; the added one when left out.
         device: "auto", "cpu", "cuda", "mps" or another torch device.
+        backend: One of `core.models.BACKENDS`.
 
     Raises:
         ModelUnavailable: The weights are missing, broken or of another network, or the device cannot be used.
@@ -65,7 +66,7 @@ class Mtpano:
     """In the catalogue."""
     published_file: ClassVar[str]
 
-    def __init__(self, weights: Path | None = None, *, device: str = "auto") -> None:
+    def __init__(self, weights: Path | None = None, *, device: str = "auto", backend: Backend = "auto") -> None:
         path = weights or weights_file(find_model(self.name))
         if weights is None and not path.is_file():
             raise ModelUnavailable(
@@ -82,8 +83,10 @@ class Mtpano:
             ) from error
         self._title = self.name if weights is None else f"{self.name} ({weights.name})"
         build = partial(_build, config)
-        self._runner: TorchRunner[MtpanoNet] = TorchRunner(build, path, device=pick_device(device), exact=True)
-        self._height = self._runner.network.height
+        self._runner: TorchRunner[MtpanoNet] | OnnxRunner = pick_runner(
+            build, path, device=device, backend=backend, exact=True, faster="torch"
+        )
+        self._height = config.height
 
     @classmethod
     def of_network(cls, network: MtpanoNet) -> Mtpano:
@@ -140,7 +143,7 @@ class Mtpano:
         here = self._answers(picture, stage(progress, 0.0, 0.5))
         notes = self._runner.notes
         turned = self._answers(np.roll(picture, self._height, axis=1), stage(progress, 0.5, 1.0))
-        classes = _classes(here[0], turned[0])
+        classes = _classes(here[0], turned[0], self._height)
         far = classes == SKY
         depth = _depth(here[1], turned[1])
         normals = _normals(here[2], turned[2])
@@ -159,11 +162,14 @@ class Mtpano:
         )
 
     def _answers(self, picture: NDArray[np.uint8], progress: Progress) -> tuple[F32, F32, F32]:
-        """Logits (150, h / 2, w / 2), metres (h, w) and vectors (3, h, w) for a picture of the network's size."""
+        """Logits (150, h / 2, w / 2), or (150, h, w) of a graph; metres (h, w) and vectors (3, h, w)."""
         with self._runner.watched(progress):
-            semseg, depth, normals = self._runner.run(
-                batch_of(picture), lambda network, pictures: network.with_small_classes(pictures), may_halve=True
-            )
+            if isinstance(self._runner, OnnxRunner):
+                semseg, depth, normals = self._runner.run(batch_of(picture))
+            else:
+                semseg, depth, normals = self._runner.run(
+                    batch_of(picture), lambda network, pictures: network.with_small_classes(pictures), may_halve=True
+                )
         return semseg[0], depth[0, 0], normals[0]
 
 
@@ -222,20 +228,24 @@ def resized(rgb: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
     return np.asarray(wide.resize((2 * height, height), Image.Resampling.BILINEAR, box))
 
 
-def _classes(here: F32, turned: F32) -> NDArray[np.int16]:
-    """(h, w) the likeliest class by both answers, logits (classes, h / 2, w / 2)."""
+def _classes(here: F32, turned: F32, height: int) -> NDArray[np.int16]:
+    """(h, 2 h) the likeliest class by both answers, logits (classes, h / 2, h) or (classes, h, 2 h)."""
     import torch
 
     from core.models.networks.mtpano_decoder import doubled_rows
 
-    height, width = 2 * here.shape[1], 2 * here.shape[2]
+    def rows(logits: torch.Tensor, begin: int, end: int) -> torch.Tensor:
+        whole = logits.shape[2] == height
+        return logits[:, :, begin:end] if whole else doubled_rows(logits, begin, end)
+
+    width = 2 * height
     share = torch.from_numpy(shares_as_it_is(width))
     classes = np.empty((height, width), np.int16)
     with torch.inference_mode():
         both = [torch.from_numpy(logits)[None] for logits in (here, turned)]
         for begin in range(0, height, _BAND):
             end = min(begin + _BAND, height)
-            chances, others = (torch.softmax(doubled_rows(logits, begin, end)[0], dim=0) for logits in both)
+            chances, others = (torch.softmax(rows(logits, begin, end)[0], dim=0) for logits in both)
             chances = share * chances + (1 - share) * torch.roll(others, -(width // 2), dims=-1)
             classes[begin:end] = chances.argmax(dim=0).numpy()
     return classes

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.errors import ModelUnavailable
 from core.folders import config_folder, data_folder
-from core.io.atomic import atomic_file, make_folder
+from core.io.atomic import atomic_file, check_folder, make_folder
 
 _NAME = "models.json"
 _MAX_BYTES = 1 << 16
@@ -51,15 +51,18 @@ def read_places() -> Places:
 
 
 def write_places(places: Places) -> None:
-    """Remember a choice.
+    """Remember a choice. Another folder than before is made where it is missing.
 
     Raises:
         ModelUnavailable: The folder is not named from the root, or the mirror is no address.
-        ExportError: It cannot be written.
+        ExportError: The choice cannot be written, or nothing can be written into the folder.
     """
     folder = "" if places.folder is None else str(places.folder)
     _checked_folder(folder)
     facts = {"folder": folder, "mirror": _checked_mirror(places.mirror)}
+    if places.folder is not None and places.folder != read_places().folder:
+        make_folder(places.folder)
+        check_folder(places.folder)
     make_folder(config_folder())
     with atomic_file(config_folder() / _NAME) as stream:
         stream.write(json.dumps(facts, indent=1).encode() + b"\n")

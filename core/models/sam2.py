@@ -358,10 +358,10 @@ def _trained_as(path: Path, size: str) -> tuple[Sam2Config, int]:
     return told or (_config(size), VIEW_SIZE)
 
 
-def _built(name: str, config: Sam2Config, view_size: int) -> nn.Module:
+def _built(name: str, config: Sam2Config, view_size: int, device: str = "meta") -> nn.Module:
     """The network without numbers; those of the file take their place."""
     try:
-        return config.build(view_size)
+        return config.build(view_size, device=device)
     except ImportError as error:
         raise ModelUnavailable(
             f"Model {name} runs on the package transformers, 5.23 or later, which cannot be imported ({error}); "
@@ -369,14 +369,14 @@ def _built(name: str, config: Sam2Config, view_size: int) -> nn.Module:
         ) from error
 
 
-def build(spec: ModelSpec, view_size: int) -> nn.Module:
-    """The network of a line of the catalogue for views of a size, without numbers.
+def build(spec: ModelSpec, view_size: int, *, device: str = "meta") -> nn.Module:
+    """The network of a line of the catalogue for views of a size, without numbers; on another device with random ones.
 
     Raises:
         ModelUnavailable: The package transformers is missing.
     """
     entry = globals()[spec.entry.partition(":")[2]]
-    return _built(spec.name, _config(entry.keywords["size"]), view_size)
+    return _built(spec.name, _config(entry.keywords["size"]), view_size, device)
 
 
 def _layout(size: str) -> Layout:

@@ -13,6 +13,8 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from glob import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -23,7 +25,8 @@ from core.io.atomic import atomic_file, export_errors, make_folder
 from core.io.digest import content_sha256
 from core.models import ModelSpec, weights_file
 from core.models.checkpoints import converted, open_checkpoint
-from core.models.graph_runner import graph_file
+from core.models.click_s import RANKING
+from core.models.graph_runner import GRAPH_SUFFIX
 from core.models.layouts import Layout
 from core.models.own import CARD_SUFFIX, MAX_CARD_BYTES, WEIGHTS_SUFFIX, find_own_model
 from core.models.perspective_folder import is_hub_name
@@ -31,8 +34,8 @@ from core.models.weights import check_size, write_tensors
 from core.progress import Progress, silent, stage
 
 _ENOUGH = 0.5
-_BESIDE = (".md", ".onnx")
-"""What an exported model may have beside its weights and its card."""
+_BESIDE = (".md", GRAPH_SUFFIX, f"_*{GRAPH_SUFFIX}", RANKING.format(""))
+"""What a model may have beside its weights and its card: how the names go on after theirs."""
 _TAKEN_SUFFIX = ".added.json"
 """Of the card, beside an exported model's own one, that says what its weights were when they were added."""
 _FILE = "file"
@@ -210,9 +213,8 @@ def add_folder(place: Path, *, progress: Progress = silent) -> ModelSpec:
     target = core.models.models_folder() / name
     make_folder(target)
     weights = place / found.weights
-    beside = [weights.with_suffix(suffix) for suffix in (CARD_SUFFIX, *_BESIDE)]
     # The card comes last: without it the folder is no model.
-    files = [weights, *(path for path in reversed(beside) if path.is_file())]
+    files = [weights, *_beside(weights), weights.with_suffix(CARD_SUFFIX)]
     for number, path in enumerate(files):
         progress(number, len(files))
         with path.open("rb") as given, atomic_file(target / path.name) as taken:
@@ -223,7 +225,7 @@ def add_folder(place: Path, *, progress: Progress = silent) -> ModelSpec:
 
 
 def remove_model(name: str) -> int:
-    """Delete added weights, their card, and the graphs that read them.
+    """Delete added weights, their card, what else lies beside them under their name, and a folder of their own.
 
     Returns:
         The bytes of the weights, which became free. "owner/name" means a perspective network that was fetched.
@@ -239,11 +241,22 @@ def remove_model(name: str) -> int:
     spec = _find_added(name)
     target = weights_file(spec)
     size = _size_of_added(spec)
-    graphs = (graph_file(target, ""), *sorted(target.parent.glob(graph_file(target, "*").name)))
-    for path in (target, card_file(spec), target.with_suffix(_TAKEN_SUFFIX), _coming(target), *graphs):
+    for path in (target, card_file(spec), target.with_suffix(_TAKEN_SUFFIX), _coming(target), *_beside(target)):
         with export_errors(path):
             path.unlink(missing_ok=True)
+    if spec.folder is not None and not any(spec.folder.iterdir()):
+        with export_errors(spec.folder):
+            spec.folder.rmdir()
     return size
+
+
+def _beside(weights: Path) -> list[Path]:
+    """What else belongs to weights: a page about them, graphs, and which of the masks of a click network is meant."""
+    return sorted(
+        path
+        for path in weights.parent.iterdir()
+        if path.is_file() and any(fnmatchcase(path.name, escape(weights.stem) + end) for end in _BESIDE)
+    )
 
 
 def verify_model(name: str, *, progress: Progress = silent) -> Card:

@@ -58,7 +58,7 @@ def _rows(network: Network, task: Task, threads: int, prepared: dict[str, Any]) 
     ours = _process(task, threads)
     theirs = None if prepared["note"] else _process(replace(task, backend="onnxruntime"), threads)
     rate = max(rate, _process(Task("rate"), threads)["rate"])
-    note = _FEW if network.is_large else _RANDOM
+    note = _FEW if network.is_mapped else _RANDOM
     for part, found in ours["calls"].items():
         count = prepared["operations"][part]
         took = _sample(found)

@@ -21,7 +21,8 @@ from panoviewer.benches.networks import Network, Shapes, find_network
 MATRIX = 2048
 """Side of the square matrices by which the rate of products is measured."""
 _PRODUCTS = 6
-_BOOLEAN = "valid"
+_ONES = {"valid": np.bool_, "kinds": np.int32, "slots": np.int64}
+"""Inputs that are not just numbers."""
 Call = Callable[[], object]
 
 
@@ -76,7 +77,7 @@ def _prepare(network: Network, weights: Path) -> dict[str, Any]:
 
     torch.manual_seed(0)
     net = network.build().eval()
-    save_file({name: value.contiguous() for name, value in net.state_dict().items()}, weights)
+    save_file({name: value.clone().contiguous() for name, value in net.state_dict().items()}, weights)
     graphs = network.graphs(net)
     shapes = {graph.part: network.ask(graph) for graph in graphs}
     weights.with_suffix(".json").write_text(json.dumps(shapes))
@@ -93,7 +94,7 @@ def _prepare(network: Network, weights: Path) -> dict[str, Any]:
 def _given(shapes: Shapes) -> dict[str, np.ndarray[Any, Any]]:
     random = np.random.default_rng(0)
     return {
-        name: np.ones(shape, bool) if name == _BOOLEAN else random.random(shape, dtype=np.float32)
+        name: np.ones(shape, _ONES[name]) if name in _ONES else random.random(shape, dtype=np.float32)
         for name, shape in shapes.items()
     }
 

@@ -18,6 +18,7 @@ Shapes = dict[str, list[int]]
 _CLICKS = 3
 _MEMORIES = 6
 _VIEW = 256
+_SAM2_VIEW = 1024
 _CLASSES = 30
 
 
@@ -31,7 +32,8 @@ class Network:
         build: Makes it with random numbers, on torch's default device.
         graphs: Its calls.
         ask: How many pictures, clicks and so on a call gets, instead of those of the calls' own examples.
-        is_large: True when most of it is a transformer of the size L, and a run takes seconds.
+        is_large: True when most of it is a transformer of the size L.
+        is_mapped: Its numbers are used as they lie in their file; those of small networks are put into another order.
         peak_goal: Bytes that a process may hold that runs it; 0 where nothing is wanted.
     """
 
@@ -41,6 +43,7 @@ class Network:
     graphs: Callable[[Any], list[Graph]]
     ask: Callable[[Graph], Shapes]
     is_large: bool = False
+    is_mapped: bool = False
     peak_goal: float = 0.0
 
     def with_weights(self, weights: Path) -> nn.Module:
@@ -49,10 +52,10 @@ class Network:
 
         from core.models.weights import load_strictly
 
-        with torch.device("meta" if self.is_large else "cpu"):
+        with torch.device("meta" if self.is_mapped else "cpu"):
             network = self.build()
         load_strictly(network, weights)
-        if not self.is_large:  # as in TorchRunner
+        if not self.is_mapped:  # as in TorchRunner
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.eval()
 
@@ -62,7 +65,7 @@ class Network:
         from torch.utils.flop_counter import FlopCounterMode
 
         with torch.device("meta"):
-            network = self.build().eval()
+            network = self.build().eval().to("meta")
             counted = {}
             for graph in self.graphs(network):
                 shapes = self.ask(graph)
@@ -124,13 +127,37 @@ def _mtpano_graphs(network: Any) -> list[Graph]:  # noqa: ANN401
     return [mtpano_graph(network)]
 
 
+def _sam2(size: str) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        import torch
+
+        from core.models import find_segmenter
+        from core.models.sam2 import build
+
+        return build(find_segmenter(f"sam2.1-{size}"), _SAM2_VIEW, device=torch.get_default_device().type)
+
+    return build
+
+
+def _sam2_graphs(network: Any) -> list[Graph]:  # noqa: ANN401
+    from core.models.networks.sam2_graphs import sam2_graphs
+
+    return sam2_graphs(network, _SAM2_VIEW)
+
+
+def _sam2_encoder(network: Any) -> list[Graph]:  # noqa: ANN401
+    """All else is alike in all sizes."""
+    return _sam2_graphs(network)[:1]
+
+
 def _one_picture(height: int) -> Callable[[Graph], Shapes]:
     return lambda _: {"rgb": [1, 3, height, 2 * height]}
 
 
 def _one_view(graph: Graph) -> Shapes:
-    """One view of the size of the zigzag, some clicks, some memories."""
-    lengths = {"batch": 1, "clicks": _CLICKS, "memories": _MEMORIES, "cells": _VIEW // 32}
+    """One view of the size of the zigzag, some clicks, some memories, each with a pointer."""
+    lengths = {"batch": 1, "memories": _MEMORIES, "pointers": _MEMORIES, "cells": _VIEW // 32}
+    lengths |= dict.fromkeys(("clicks", "points"), _CLICKS)
     return {name: _shape(example, graph.free.get(name, {}), lengths) for name, example in graph.inputs.items()}
 
 
@@ -145,9 +172,19 @@ def _shape(example: Tensor, free: Any, lengths: dict[str, int]) -> list[int]:  #
 NETWORKS = (
     Network("pano-s", "512 x 256", _pano_s, _pano_s_graphs, _one_picture(256)),
     Network("click-s", f"{_VIEW} x {_VIEW}", _click_s, _click_s_graphs, _one_view),
-    Network("dap", "1024 x 512", _dap, _dap_graphs, _one_picture(512), is_large=True, peak_goal=2.2e9),
-    Network("mtpano", "1024 x 512", _mtpano, _mtpano_graphs, _one_picture(512), is_large=True, peak_goal=3.2e9),
-)
+    Network("dap", "1024 x 512", _dap, _dap_graphs, _one_picture(512), is_large=True, is_mapped=True, peak_goal=2.2e9),
+    Network(
+        "mtpano", "1024 x 512", _mtpano, _mtpano_graphs, _one_picture(512),
+        is_large=True, is_mapped=True, peak_goal=3.2e9,
+    ),
+    *(
+        Network(
+            f"sam2.1-{size}", f"{_SAM2_VIEW} x {_SAM2_VIEW}", _sam2(size),
+            _sam2_graphs if size == "tiny" else _sam2_encoder, _one_view, is_mapped=True,
+        )
+        for size in ("tiny", "small", "base-plus", "large")
+    ),
+)  # fmt: skip
 
 
 def find_network(name: str) -> Network:

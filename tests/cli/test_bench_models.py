@@ -5,18 +5,20 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_sam2 import smallest
 from torch import nn
 from torch.export import Dim
 
-from core.models import find_model
+from core.models import find_model, find_segmenter
 from core.models.networks.graphs import Graph
 from panoviewer.arguments import UsageError
-from panoviewer.benches import models, network_run
+from panoviewer.benches import models, network_run, networks
 from panoviewer.benches.network_run import Task, answer
 from panoviewer.benches.networks import NETWORKS, Network, find_network
 from panoviewer.benches.report import table
 from panoviewer.benches.rows import Plan, Row, Unit, at_least, sample_of
 
+__all__ = ["smallest"]
 SIDE = 64
 
 
@@ -105,6 +107,35 @@ def test_every_call_of_the_click_network_is_asked_and_counted():
     counted = find_network("click-s").operations()
     assert list(counted) == ["encoder", "decoder", "attention", "memory"]
     assert all(math.isfinite(count) and count > 1e6 for count in counted.values())
+
+
+@pytest.mark.parametrize(
+    "size", ["tiny", "small", *(pytest.param(size, marks=pytest.mark.slow) for size in ("base-plus", "large"))]
+)
+def test_sam_is_measured_in_every_size_and_what_all_sizes_share_once(size):
+    counted = find_network(f"sam2.1-{size}").operations()
+    spec = find_segmenter(f"sam2.1-{size}")
+    encoder = counted.pop("encoder")
+    if size == "tiny":
+        assert list(counted) == ["decoder", "attention", "memory"]
+        assert encoder + sum(counted.values()) == pytest.approx(spec.operations, rel=0.01)
+    else:
+        assert not counted
+        behind = find_segmenter("sam2.1-tiny").operations - find_network("sam2.1-tiny").operations()["encoder"]
+        assert encoder == pytest.approx(spec.operations - behind, rel=0.01)
+
+
+@pytest.mark.slow
+def test_all_calls_of_sam_run_on_both_backends(tiny, smallest, monkeypatch):
+    monkeypatch.setattr(networks, "_SAM2_VIEW", 128)
+    sam = replace(find_network("sam2.1-tiny"), size="128 x 128")
+    monkeypatch.setattr(network_run, "find_network", lambda name: sam)
+    rows = list(models.measure(Plan(repeats=1), lambda what: None, networks=(sam,)))
+    seconds = [row for row in rows if row.unit is Unit.SECONDS and row.threads == 1]
+    assert [row.task.split(",")[0] for row in seconds] == [
+        f"sam2.1-tiny {part}" for part in ("encoder", "decoder", "attention", "memory")
+    ]
+    assert all(row.found.value > 0 and row.beside.value > 0 for row in seconds)
 
 
 def test_goals_are_those_of_the_large_networks():

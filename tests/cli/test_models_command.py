@@ -142,6 +142,19 @@ def test_a_picture_that_the_network_cannot_read_as_it_is_is_refused(published, t
     assert "multiples of 16" in capsys.readouterr().err
 
 
+def test_the_list_fits_into_a_narrow_terminal_and_stays_whole_for_programs(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run("models", "list") == 0
+    whole = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run("models", "list") == 0
+    narrow = capsys.readouterr().out
+    assert max(map(len, whole.splitlines())) > 100
+    assert max(len(line) for line in narrow.splitlines() if len(line.split()) > 1) <= 60
+    assert narrow.split() == whole.split()
+    assert "\nsam2.1-base-plus missing" in whole
+
+
 @pytest.mark.parametrize("command", ["list", "pull", "add", "verify", "convert", "remove", "settings", "run"])
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -11,15 +12,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tiny_dap import CONFIG, save, tiny  # noqa: F401 - a fixture
+from tiny_mtpano import save as save_mtpano
+from tiny_mtpano import tiny as tiny_mtpano  # noqa: F401 - a fixture
 
+import core.models
 from core.errors import ExportError, ModelUnavailable
 from core.models import find_model, graph_runner, load_model, load_segmenter, weights_file
 from core.models.click_s import ClickSConfig
 from core.models.dap import Dap
 from core.models.graph_runner import graph_file, open_graph, run_graph
-from core.models.networks import mtpano
-from core.models.networks.graphs import click_s_graphs, mtpano_graph
-from core.models.networks.vit import ViTConfig
+from core.models.networks.graphs import click_s_graphs
 from core.models.onnx_export import export_onnx, write_graph
 from core.models.pano_s import PanoS
 from core.models.store import add_model, remove_model
@@ -27,9 +29,6 @@ from core.progress import Cancelled
 
 RELATIVE = 1e-4
 TINY_CLICK_S = ClickSConfig(64, 64, (8, 16, 16, 32), (1, 1), 1)
-TINY_MTPANO = mtpano.MtpanoConfig(
-    ViTConfig(64, 4), taps=(0, 1, 2, 3), rows=4, features=16, levels=(8, 8, 16, 16), classes=5
-)
 
 
 def says_the_same(graph, call, *inputs):
@@ -107,11 +106,24 @@ def test_dap_is_exported_beside_its_weights_and_reads_pictures_of_any_size(tiny,
 
 
 @pytest.mark.slow
-def test_mtpano_reads_any_number_of_pictures(tmp_path):
-    network = arbitrary(mtpano.MtpanoNet(TINY_MTPANO))
-    weights = stored(network, tmp_path / "mtpano.safetensors")
-    graph = write_graph(mtpano_graph(network), weights)
-    says_the_same(graph, network, pictures(1, 3, 64, 128))
+def test_mtpano_is_exported_beside_its_weights_and_says_the_same_on_both_backends(tiny_mtpano, tmp_path):  # noqa: F811
+    add_model(save_mtpano(tiny_mtpano, tmp_path / "mtpano_model_140k.pth.tar"), name="mtpano-140k")
+    (graph,) = export_onnx("mtpano-140k")
+    model = load_model("mtpano-140k", device="cpu")
+    assert type(model._runner).__name__ == "TorchRunner"
+    says_the_same(graph, model._runner.network, pictures(1, 3, 64, 128))
+    other = load_model("mtpano-140k", device="cpu", backend="onnxruntime")
+    assert type(other._runner).__name__ == "OnnxRunner"
+    rgb = (pictures(64, 128, 3) * 255).to(torch.uint8).numpy()
+    ours, theirs = model.predict(rgb), other.predict(rgb)
+    np.testing.assert_allclose(theirs.depth, ours.depth, atol=RELATIVE * np.nanmax(ours.depth))
+    # A vector of nearly no length may turn a little; most do not.
+    assert np.nanmean(np.abs(theirs.normals - ours.normals)) < RELATIVE
+    np.testing.assert_array_equal(np.isnan(theirs.normals), np.isnan(ours.normals))
+    assert len(np.unique(ours.classes)) > 3
+    assert (theirs.classes == ours.classes).mean() > 0.999
+    for name, values in model.raw(rgb).items():
+        np.testing.assert_allclose(other.raw(rgb)[name], values, atol=RELATIVE * np.abs(values).max())
 
 
 @pytest.fixture(scope="module")
@@ -255,9 +267,10 @@ def test_a_run_is_cancelled_while_it_goes_on(small_weights, monkeypatch):
     assert len(run_graph(session, {"rgb": np.zeros((1, 3, 64, 128), np.float32)})) == 7
 
 
-def test_a_model_that_runs_on_torch_alone_says_so():
+def test_a_model_that_runs_on_torch_alone_says_so(monkeypatch):
+    monkeypatch.setattr(core.models, "MODELS", (replace(find_model("pano-s"), backends=("torch",)),))
     with pytest.raises(ModelUnavailable, match="runs on torch, got the backend onnxruntime"):
-        load_model("mtpano-140k", backend="onnxruntime")
+        load_model("pano-s", backend="onnxruntime")
 
 
 def test_bundled_models_want_a_place(tmp_path):

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.errors import ModelUnavailable
-from core.models import find_model, load_model, weights_file
+from core.models import find_model, load_model, models_folder, weights_file
+from core.models.store import add_folder, remove_model
 from core.models.weights import read_metadata
 
 
@@ -25,6 +26,25 @@ def own(small_weights, tmp_path):
     # The graph names the file of weights that it belongs to.
     (folder / "small.json").write_text(json.dumps({"model": "pano-s", "runs": []}))
     return folder
+
+
+def test_all_that_belongs_to_added_weights_comes_with_them_and_goes_with_them(own):
+    for name in ("small.md", "small_encoder.onnx", "small_ranking.json", "other.txt"):
+        (own / name).write_text(name)
+    add_folder(own)
+    added = models_folder() / "mine"
+    taken = {path.name for path in own.iterdir()} - {"other.txt"} | {"small.added.json"}
+    assert {path.name for path in added.iterdir()} == taken
+    assert (added / "small_ranking.json").read_text() == "small_ranking.json"
+    remove_model("mine")
+    assert not added.exists()
+
+
+def test_what_somebody_else_put_into_the_folder_of_removed_weights_stays(own):
+    add_folder(own)
+    (models_folder() / "mine" / "diary.txt").write_text("mine")
+    remove_model("mine")
+    assert [path.name for path in (models_folder() / "mine").iterdir()] == ["diary.txt"]
 
 
 def sentence(choice):

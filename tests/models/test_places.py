@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ModelUnavailable
+from core.errors import ExportError, ModelUnavailable
 from core.folders import config_folder
 from core.models import models_folder
 from core.models.places import Places, read_places, write_places
@@ -41,6 +41,27 @@ def test_what_is_no_place_is_refused_and_the_choice_before_stays(tmp_path, place
     with pytest.raises(ModelUnavailable, match="Expected"):
         write_places(places)
     assert read_places() == before
+
+
+@pytest.mark.parametrize("place", ["/proc/weights", "{tmp}/file/weights"])
+def test_a_folder_that_cannot_be_written_is_refused_and_the_choice_before_stays(tmp_path, place):
+    (tmp_path / "file").write_text("no folder")
+    before = Places(tmp_path / "here")
+    write_places(before)
+    folder = Path(place.format(tmp=tmp_path))
+    with pytest.raises(ExportError) as refused:
+        write_places(Places(folder))
+    assert str(refused.value).endswith(str(folder))
+    assert "\n" not in str(refused.value)
+    assert read_places() == before
+
+
+def test_the_mirror_can_be_changed_while_the_disk_with_the_weights_is_away(tmp_path):
+    write_places(Places(tmp_path / "disk"))
+    (tmp_path / "disk").rmdir()
+    write_places(Places(tmp_path / "disk", "http://localhost:1"))
+    assert read_places().mirror == "http://localhost:1"
+    assert not (tmp_path / "disk").exists()
 
 
 BROKEN = {

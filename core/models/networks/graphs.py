@@ -62,7 +62,7 @@ def dap_graph(network: DapNet) -> Graph:
 
 def mtpano_graph(network: MtpanoNet) -> Graph:
     """Any number of pictures of the one size that the network knows."""
-    height = network.config.rows * network.config.vit.patch
+    height = network.config.height
     pictures = torch.zeros(2, 3, height, 2 * height)
     return Graph("", network, {"rgb": pictures}, TASKS, {"rgb": {0: Dim(BATCH)}})
 

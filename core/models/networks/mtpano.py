@@ -56,6 +56,11 @@ class MtpanoConfig:
     levels: tuple[int, int, int, int] = (256, 512, 1024, 1024)
     classes: int = 150
 
+    @property
+    def height(self) -> int:
+        """Rows of the pictures that it reads."""
+        return self.rows * self.vit.patch
+
     def to_metadata(self) -> dict[str, str]:
         """Text for the file of weights."""
         return {_CONFIG_KEY: json.dumps(asdict(self))}
@@ -298,7 +303,7 @@ class MtpanoNet(nn.Module):
     @property
     def height(self) -> int:
         """Rows of the pictures that it reads, which have twice as many columns."""
-        return self.config.rows * self.config.vit.patch
+        return self.config.height
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Classes, depth and normals of every pixel.

@@ -136,8 +136,9 @@ class Sam2Config:
             model: nn.Module = Sam2VideoModel(config)
         # Tables that no file of weights holds.
         attention: Any = model.memory_attention
-        attention.position_ids = attention.precompute_positions(config)
-        attention.rotary_emb = type(attention.rotary_emb)(config)
+        with torch.device("cpu" if device == "meta" else device):
+            attention.position_ids = attention.precompute_positions(config)
+            attention.rotary_emb = type(attention.rotary_emb)(config)
         return model
 
 
