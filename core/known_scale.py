@@ -16,6 +16,12 @@ FACTORS = 1e-4, 1e4
 """Between which a known length may change a depth; beyond, somebody has clicked on the wrong place."""
 
 
+LIKELY_CHANGE = 3.0
+"""By more a model that estimates metres is hardly ever wrong."""
+LIKELY_HEIGHTS = 0.3, 30.0
+"""Metres over the floor at which cameras stand, from a robot's to that on a crane."""
+
+
 class ScaleRefused(PanoError):
     """A length that cannot be true."""
 
@@ -109,6 +115,22 @@ class KnownScale:
         if height is not None:
             return replace(self, camera_height=height)
         return replace(self, factors=MappingProxyType({**self.factors, prediction.model: factor}))
+
+    def is_doubtful(self, estimated: Prediction) -> bool:
+        """Whether this is so far from what a model has estimated that somebody may have mistyped.
+
+        Args:
+            estimated: As the model has made it.
+        """
+        if estimated.depth is None or not estimated.is_metric:
+            return False
+        change = self.factors.get(estimated.model, 1.0)
+        if estimated.camera_height and self.camera_height is not None:
+            change = self.camera_height / estimated.camera_height
+            lowest, highest = LIKELY_HEIGHTS
+            if not lowest <= self.camera_height <= highest:
+                return True
+        return not 1 / LIKELY_CHANGE <= change <= LIKELY_CHANGE
 
     def kept(self, *, is_metric: bool, model: str) -> KnownScale:
         """What of it holds for other photographs, too: the factor of a depth without unit does not.

@@ -95,6 +95,17 @@ def linear_from_srgb(encoded: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.where(values <= 0.04045, values / 12.92, ((np.maximum(values, 0) + 0.055) / 1.055) ** 2.4)
 
 
+def srgb_levels(radiance: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Linear light, (h, w, 3), as sRGB in 16 bits, rounded; what is brighter than white becomes white."""
+    levels = np.empty(radiance.shape, np.uint16)
+    for row, light in enumerate(radiance):
+        # A row at a time: powers are taken in float64, of which a large picture has too much.
+        values = np.clip(light, 0, 1, dtype=np.float64)
+        encoded = np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+        levels[row] = np.rint(encoded * 65535)
+    return levels
+
+
 @cache
 def srgb_table(levels: int) -> NDArray[np.float32]:
     """Linear light of `levels` evenly spaced sRGB values from 0 to 1, read-only."""

@@ -20,7 +20,7 @@ from core.export.results import (
 from core.io.atomic import check_folder, make_folder
 from core.io.folder import foreign_kind, is_beside_a_photo, is_panorama, list_panoramas
 from core.io.images import read_panorama
-from core.io.kept_level import kept_level
+from core.io.kept_level import kept_level, unsaved
 from core.io.kept_scale import read_scale, scale_settings
 from core.known_scale import KnownScale
 from core.models import Backend, load_model
@@ -212,7 +212,7 @@ def run_batch(
             console.event("started", file=str(item.source))
             refuse_foreign_report(result_path(item.target, ".json"))
             panorama = read_panorama(item.source, assume=options.assume).with_level(wanted.level)
-            console.notes(item.source, panorama.notes)
+            console.notes(item.source, (*panorama.notes, *unsaved(item.source)))
             make_folder(item.target.parent)
             check_folder(item.target.parent)
             if model is None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.export import find_exporter
-from core.export.panorama import cube_faces, write_pixels
+from core.export.panorama import cube_faces, developed, write_pixels
 from core.export.turned import LIGHT, check_light, write_turned
 from core.geometry.camera import angles_from_rotation, rotation_from_angles
 from core.geometry.cube import CROSS, FACES, STRIP
@@ -31,8 +31,7 @@ from panoviewer.converting_labels import LABELS, label_faces, read_labels, turne
 from panoviewer.converting_maps import MAPS, ending_of, read_map, turned_map, unit_normals, write_map
 
 LARGEST_FACE = 16384
-UNTURNED = (".depth.tiff",)
-"""How names of results end that are no pictures, though they look like some."""
+OF_16_BITS = (".png", ".tif", ".tiff")
 STATED = ()
 """The value of --level alone: the pose that the picture states."""
 
@@ -47,12 +46,6 @@ def convert(argv: Sequence[str]) -> int:
     args = convert_parser().parse_args(argv)
     if args.layout is not None and args.to != "cube":
         raise UsageError("--layout is for cube maps; add --to cube.")
-    other = next((end for end in UNTURNED if args.file.name.lower().endswith(end)), None)
-    if other is not None:
-        raise UsageError(
-            f"Expected a picture or one of the maps {', '.join(MAPS)}, got {other}, whose numbers cannot be mixed as "
-            f"colours are; turn the photograph and predict again: {args.file}"
-        )
     with Console() as console:
         name = args.file.name.lower()
         work = _convert_map if name.endswith(MAPS) else _convert_labels if name.endswith(LABELS) else _convert_picture
@@ -79,7 +72,9 @@ def _convert_picture(args: argparse.Namespace, console: Console) -> list[Path]:
     if args.to == "erp":
         return [write_turned(panorama, turn, targets[0], width=args.width)]
     turned = turned_panorama(panorama, turn)
-    pixels = turned.radiance if suffix in LIGHT and turned.radiance is not None else turned.rgb
+    pixels: Image = developed(turned) if suffix in OF_16_BITS else turned.rgb
+    if suffix in LIGHT and turned.radiance is not None:
+        pixels = turned.radiance
     for picture, path in zip(_laid_out(cube_faces(pixels, _side(args, turned.width)), args), targets, strict=True):
         with atomic_file(path) as stream:
             write_pixels(np.nan_to_num(picture), suffix.replace("jpeg", "jpg").replace("tiff", "tif"), stream)

@@ -12,16 +12,19 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 
 from core.errors import UnsupportedImage
 from core.export.panorama import cube_faces
 from core.geometry.warp import resize_erp, turn_erp
+from core.io.memory import default_memory_budget, format_bytes
 from core.panorama import is_full_sphere
 
 LABELS = (".classes.png", ".far.png", ".depth.png", ".instances.png")
 """How names of such pictures end that `panoviewer predict` or an export writes."""
 _DEEP = ("I;16", "I;16B", "I")
+_NEEDED_BYTES = 16
+"""Per pixel: as decoded, as numbers, turned and resized."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,7 @@ def read_labels(path: Path) -> Labels:
     """
     try:
         with PngImagePlugin.PngImageFile(path) as picture:
+            check_size(picture, path)
             mode = "I;16" if picture.mode in _DEEP else "L" if picture.mode == "1" else picture.mode
             numbers = np.asarray(picture.convert("L") if picture.mode == "1" else picture).astype(np.int32)
             texts = {str(key): str(value) for key, value in picture.text.items()}
@@ -63,6 +67,20 @@ def read_labels(path: Path) -> Labels:
         height, width = numbers.shape
         raise UnsupportedImage(f"Expected w = 2 h, got {width} x {height} (width x height): {path}")
     return Labels(numbers, mode, palette, texts)
+
+
+def check_size(picture: ImageFile.ImageFile, path: Path) -> None:
+    """Refuse what would not fit into the memory, before any of it is decoded.
+
+    Raises:
+        UnsupportedImage: It is too large.
+    """
+    needed, allowed = picture.width * picture.height * _NEEDED_BYTES, default_memory_budget()
+    if needed > allowed:
+        raise UnsupportedImage(
+            f"Turning a picture of {picture.width} x {picture.height} needs {format_bytes(needed)} of memory, "
+            f"{format_bytes(allowed)} may be used; close other programs or use a smaller copy: {path}"
+        )
 
 
 def turned_labels(numbers: NDArray[np.int32], turn: NDArray[np.float64], width: int | None) -> NDArray[np.int32]:

@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import TiffImagePlugin
+from PIL.Image import DecompressionBombError
 
 from core.errors import UnsupportedImage
 from core.export import depth, normals
@@ -22,9 +24,22 @@ from core.io.exr import ExrError, read_exr, read_exr_header
 from core.panorama import is_full_sphere
 from core.prediction import Prediction
 from core.progress import silent
+from panoviewer.converting_labels import check_size
 
-MAPS = (".depth.npy", ".depth.exr", ".normals.npy", ".normals.exr")
+MAPS = (".depth.npy", ".depth.exr", ".depth.tiff", ".normals.npy", ".normals.exr")
 """How names of maps end that `panoviewer predict` writes."""
+
+
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    OverflowError,
+    DecompressionBombError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +100,15 @@ def _values(path: Path) -> Image:
     """What a file holds, of any size."""
     is_depth = ".depth." in path.name.lower()
     try:
-        is_array = path.suffix.lower() == ".npy"
-        # Mapped, a file that promises more than it holds is refused before any memory is taken.
-        values = np.load(path, "r", allow_pickle=False) if is_array else _read_exr(path, is_depth=is_depth)
+        suffix = path.suffix.lower()
+        if suffix == ".npy":
+            # Mapped, a file that promises more than it holds is refused before any memory is taken.
+            values = np.load(path, "r", allow_pickle=False)
+        else:
+            values = _read_tiff(path) if suffix == ".tiff" else _read_exr(path, is_depth=is_depth)
         if not isinstance(values, np.ndarray):
             raise ValueError("it is an archive")
-    except (OSError, ValueError, EOFError, OverflowError, ExrError, UnknownPixels) as error:
+    except (*_UNREADABLE, ExrError, UnknownPixels) as error:
         raise UnsupportedImage(
             f"Expected a map as 'panoviewer predict' writes it, got none that can be read: {path}"
         ) from error
@@ -120,6 +138,8 @@ def write_map(values: Image, path: Path, stream: BinaryIO, *, is_metric: bool) -
     """As `panoviewer predict` writes it, in the format that the name says."""
     if path.suffix.lower() == ".npy":
         np.save(stream, values, allow_pickle=False)
+    elif path.suffix.lower() == ".tiff":
+        depth.write_tiff32(Prediction(depth=values, is_metric=is_metric), stream)
     elif values.ndim == 2:
         depth.write_exr32(Prediction(depth=values, is_metric=is_metric), stream)
     else:
@@ -137,6 +157,14 @@ def _read_exr(path: Path, *, is_depth: bool) -> NDArray[np.float32]:
         values = values * np.array([1, -1, -1], np.float32)
     values[(values == 0).all(axis=-1)] = np.nan
     return values
+
+
+def _read_tiff(path: Path) -> NDArray[np.float32]:
+    with TiffImagePlugin.TiffImageFile(path) as picture:
+        check_size(picture, path)
+        if picture.mode != "F":
+            raise ValueError(f"its pixels are {picture.mode}")
+        return np.asarray(picture)
 
 
 def _reported(path: Path) -> tuple[NDArray[np.float64] | None, bool]:

@@ -13,11 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from core.errors import NotAFullSphere, UnsupportedImage
+from core.errors import NotAFullSphere, ProjectError, UnsupportedImage
 from core.io.header import ImageHeader, read_header
 from core.io.images import read_preview
+from core.io.kept_level import kept_level, unsaved
+from core.io.kept_scale import read_scale
 from core.io.memory import available_memory, default_memory_budget, format_bytes
 from core.io.placement import place
+from core.known_scale import KnownScale
 from core.models import MODELS, SEGMENTERS, weights_file
 from panoviewer import __version__
 
@@ -120,6 +123,7 @@ def picture_facts(path: Path) -> dict[str, Any]:
         "projection": gpano.projection,
         **{name: None if angle is None else round(math.degrees(angle), 6) for name, angle in degrees.items()},
         **_placement_facts(header),
+        "kept": _kept_facts(path),
         "memory_needed_bytes": header.needed_bytes,
         "memory_budget_bytes": default_memory_budget(),
     }
@@ -150,6 +154,30 @@ def _text(name: str, value: object) -> str:
     if name.endswith("_bytes") and isinstance(value, int):
         return format_bytes(value)
     return f"{value}°" if name.endswith("_deg") else str(value)
+
+
+def _kept_facts(path: Path) -> dict[str, Any]:
+    """What a person has set for the photograph and its folder, by which all commands go."""
+    level, scale, problems = None, KnownScale(), []
+    for read in (kept_level, read_scale):
+        try:
+            found = read(path)
+        except ProjectError as error:
+            problems.append(str(error))
+            continue
+        if isinstance(found, KnownScale):
+            scale = found
+        else:
+            level = found
+    pitch, roll = (None, None) if level is None else (round(math.degrees(angle), 6) for angle in level)
+    return {
+        "pitch_deg": pitch,
+        "roll_deg": roll,
+        "camera_height": scale.camera_height,
+        "depth_factors": dict(scale.factors) or None,
+        "unsaved_edits": bool(unsaved(path)),
+        "problem": " ".join(problems) or None,
+    }
 
 
 def _placement_facts(header: ImageHeader) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox, QWidget
 
 from core.errors import NotAFullSphere, PanoError, UnsupportedImage
-from core.io.cube_files import cube_files, cube_picture, listed_once
+from core.io.cube_files import CubeFiles, cube_files, cube_picture, listed_once, named_sets
 from core.io.folder import SUFFIXES, is_panorama, list_panoramas
 from core.io.header import read_header
 from core.io.images import Assume
@@ -65,8 +65,17 @@ class Opening(QObject):
         if os.path.isdir(path):
             self.open_folder(path)
             return
-        faces = cube_files(path) if assume is None else None
-        self._session.open(path if faces is None else faces.paths[0], assume)
+        if assume is not None or not named_sets(path):
+            self._session.open(path, assume)
+            return
+
+        def open_front(faces: CubeFiles | None) -> None:
+            self._session.open(path if faces is None else faces.paths[0])
+
+        # A disk of a slow network takes its time.
+        self._session.jobs.run(
+            tr("Looking at {name}", name=path.name), lambda _progress: cube_files(path), done=open_front, key="list"
+        )
 
     def open_all(self, paths: Sequence[Path]) -> None:
         """Open what was dropped, absolute paths: the first of several files, which become the list."""

@@ -23,6 +23,11 @@ NO_HEIGHT = mark(
 )
 
 
+DOUBT = mark(
+    "That is far from what the model {model} estimates. It counts; where it was a slip of the hand, type it again."
+)
+
+
 class Scaling(QObject):
     """Brings the known scale from the panel, the measure tool and the project to the session, and keeps it.
 
@@ -95,6 +100,9 @@ class Scaling(QObject):
         self._was_typed = True
         self._show(scale)
         self._keep(scale)
+        estimated = self._session.estimated
+        if estimated is not None and scale.is_doubtful(estimated):
+            self.noted.emit(tr(DOUBT, model=estimated.model))
 
     def _keep(self, scale: KnownScale) -> None:
         prediction = self._session.document.prediction

@@ -142,6 +142,11 @@ class Session(QObject):
         return self._scale_known
 
     @property
+    def estimated(self) -> Prediction | None:
+        """What the model itself says of the open panorama, at no known scale."""
+        return self._estimated
+
+    @property
     def estimates_metres(self) -> bool:
         """Whether what the model itself says claims to be metres."""
         return self._estimated is not None and self._estimated.is_metric

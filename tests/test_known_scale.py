@@ -19,6 +19,24 @@ def test_a_depth_in_any_unit_follows_a_length(change):
     assert scale.apply(relative()).is_metric
 
 
+@pytest.mark.parametrize(
+    ("height", "doubtful"),
+    [(None, False), (1.6, False), (4.5, False), (5.0, True), (0.5, True), (0.6, False), (31.0, True)],
+)
+def test_a_camera_height_far_from_the_estimate_is_doubted(height, doubtful):
+    estimated = Prediction(np.ones((4, 8), np.float32), camera_height=1.6, is_metric=True, model="some")
+    assert KnownScale(height).is_doubtful(estimated) is doubtful
+    high = Prediction(np.ones((4, 8), np.float32), camera_height=28.0, is_metric=True, model="some")
+    assert KnownScale(31.0).is_doubtful(high), "no camera stands so high, whatever a model says"
+
+
+def test_a_factor_is_doubted_of_metres_alone():
+    metres = Prediction(np.ones((4, 8), np.float32), is_metric=True, model="some")
+    assert KnownScale(factors={"some": 9.6}).is_doubtful(metres)
+    assert not KnownScale(factors={"some": 2.0, "other": 9.6}).is_doubtful(metres)
+    assert not KnownScale(factors={"some": 9.6}).is_doubtful(relative())
+
+
 @pytest.mark.parametrize("true", [1e-5, 1e5])
 def test_no_depth_is_so_wrong(true):
     with pytest.raises(ScaleRefused, match="check both points"):

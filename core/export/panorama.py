@@ -11,12 +11,14 @@ from PIL import Image, ImageCms, TiffImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
 from core.errors import ExportError
+from core.export.deep import write_png16, write_tiff16
 from core.export.exr import write_exr
 from core.geometry.sampling import Image as Pixels
 from core.geometry.tiling import cube_tiles
 from core.geometry.warp import erp_to_camera
 from core.io.radiance_hdr import write_hdr
 from core.panorama import Panorama
+from core.tone import DEVELOPED, srgb_levels
 
 JPEG_QUALITY = 95
 MAX_JPEG_SIDE = 65_500
@@ -30,13 +32,13 @@ def write_jpeg(panorama: Panorama, stream: BinaryIO, **metadata: bytes | None) -
 
 
 def write_png(panorama: Panorama, stream: BinaryIO, **metadata: bytes | None) -> None:
-    """An 8-bit PNG in sRGB; see `write_pixels`."""
-    write_pixels(shown_part(panorama, panorama.rgb), ".png", stream, **metadata)
+    """A PNG in sRGB, of 16 bits where the photograph has more than 8; see `developed` and `write_pixels`."""
+    write_pixels(shown_part(panorama, developed(panorama)), ".png", stream, **metadata)
 
 
 def write_tiff(panorama: Panorama, stream: BinaryIO, **metadata: bytes | None) -> None:
-    """An 8-bit TIFF in sRGB; see `write_pixels`."""
-    write_pixels(shown_part(panorama, panorama.rgb), ".tif", stream, **metadata)
+    """A TIFF in sRGB, of 16 bits where the photograph has more than 8; see `developed` and `write_pixels`."""
+    write_pixels(shown_part(panorama, developed(panorama)), ".tif", stream, **metadata)
 
 
 def write_light_exr(panorama: Panorama, stream: BinaryIO, **metadata: bytes | None) -> None:
@@ -63,11 +65,11 @@ def write_pixels(
     """A picture of any shape.
 
     Args:
-        pixels: (h, w, 3), sRGB uint8, or linear float32 for .exr and .hdr.
+        pixels: (h, w, 3), sRGB uint8, for .png and .tif also uint16, or linear float32 for .exr and .hdr.
         suffix: The format: .jpg, .png, .tif, .exr or .hdr.
         stream: Open for writing.
         packet: XMP packet; an attribute `xmp` in OpenEXR, left out of Radiance HDR.
-        exif: EXIF data, for JPEG and PNG.
+        exif: EXIF data, for JPEG and PNG of 8 bits.
 
     Raises:
         ExportError: It is larger than a JPEG can be.
@@ -79,7 +81,12 @@ def write_pixels(
     if suffix == ".hdr":
         write_hdr(pixels, stream)
         return
-    options: dict[str, Any] = {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()}
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if pixels.dtype == np.uint16:
+        write = write_png16 if suffix == ".png" else write_tiff16
+        write(pixels, stream, icc_profile=profile, packet=packet)
+        return
+    options: dict[str, Any] = {"icc_profile": profile}
     if exif is not None and suffix != ".tif":
         options["exif"] = exif
     if suffix == ".jpg":
@@ -101,6 +108,16 @@ def write_pixels(
     held = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(held, **options)
     stream.write(held.getbuffer())
+
+
+def developed(panorama: Panorama) -> NDArray[Any]:
+    """Its pixels in sRGB: uint16 of a photograph of more than 8 bits that was developed already, else uint8.
+
+    Light that was measured becomes 8 bits, as models see it: which part of its range counts was chosen for them.
+    """
+    if panorama.radiance is None or panorama.tone != DEVELOPED:
+        return panorama.rgb
+    return srgb_levels(panorama.radiance)
 
 
 def shown_part(panorama: Panorama, pixels: NDArray[Any]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from core.export import depth, export, normals
 from core.export.provenance import pose_facts
 from core.io.atomic import atomic_file, export_errors
 from core.io.digest import content_sha256, file_sha256
-from core.io.kept_scale import CAMERA_HEIGHT
+from core.io.kept_scale import CAMERA_HEIGHT, FACTOR
 from core.io.placement import Assume
 from core.models import Size, find_model, weights_file
 from core.models.base import Task
@@ -142,9 +142,10 @@ def why_unfinished(source: Path, target: Path, options: ResultOptions) -> str | 
     report = _read_report(report_path)
     if report is None:
         return f"{report_path.name} is missing or no report of this version"
-    made_with, wanted = report.get("options"), _plain(options)
-    if made_with != wanted:
-        known = made_with if isinstance(made_with, dict) else {}
+    made_with = report.get("options")
+    known = _of_its_model(made_with, report) if isinstance(made_with, dict) else {}
+    wanted = _of_its_model(_plain(options), report)
+    if known != wanted:
         other = ", ".join(name for name, value in wanted.items() if name not in known or known[name] != value)
         return f"it was made with other options ({other or 'unknown ones'})"
     if report.get("weights_sha256") != _weights_sha256(options.model):
@@ -160,6 +161,16 @@ def why_unfinished(source: Path, target: Path, options: ResultOptions) -> str | 
         if not isinstance(outputs, dict) or not _is_recorded(path, outputs.get(path.name)):
             return f"{path.name} is not what was written"
     return None
+
+
+def _of_its_model(options: dict[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    """Options without the known sizes that the model of a report does not go by, such as the factor of another."""
+    scale = options.get("scale")
+    if not isinstance(scale, dict):
+        return options
+    name = f"{FACTOR}{report.get('model')}" if report.get("camera_height") is None else CAMERA_HEIGHT
+    others = {key: value for key, value in options.items() if key != "scale"}
+    return others | ({"scale": {name: scale[name]}} if name in scale else {})
 
 
 def _is_recorded(path: Path, facts: object) -> bool:

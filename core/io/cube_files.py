@@ -93,7 +93,18 @@ def cube_files(path: Path, ending: str | None = None) -> CubeFiles | None:
     Returns:
         None unless all six are there.
     """
+    return next((CubeFiles(paths) for paths in named_sets(path, ending) if all(map(Path.is_file, paths))), None)
+
+
+def named_sets(path: Path, ending: str | None = None) -> list[tuple[Path, ...]]:
+    """The six files that there would be if one is a face of a cube map, in every way in which its name says so.
+
+    Args:
+        path: Of the one; no disk is asked.
+        ending: As in `cube_files`.
+    """
     ending = path.suffix if ending is None else path.name[len(path.name) - len(ending) :]
+    sets: list[tuple[Path, ...]] = []
     stem = path.name[: len(path.name) - len(ending)]
     for names in _SETS:
         alternatives = "|".join(sorted(names, key=len, reverse=True))
@@ -101,7 +112,5 @@ def cube_files(path: Path, ending: str | None = None) -> CubeFiles | None:
         if found is None:
             continue
         style = str.upper if found.group(2).isupper() else str.capitalize if found.group(2).istitle() else str.lower
-        paths = tuple(path.with_name(f"{found.group(1)}{style(name)}{ending}") for name in names)
-        if all(other.is_file() for other in paths):
-            return CubeFiles(paths)
-    return None
+        sets.append(tuple(path.with_name(f"{found.group(1)}{style(name)}{ending}") for name in names))
+    return sets

@@ -3,9 +3,11 @@
 import io
 import json
 
+import cv2
 import numpy as np
 import OpenEXR
 import pytest
+import tifffile
 from PIL import ExifTags, Image, PngImagePlugin
 
 from core.geometry.camera import rotation_from_angles
@@ -247,11 +249,73 @@ def test_what_is_no_picture_of_numbers_is_one_sentence(in_process, tmp_path, cap
     assert "ends in .classes.png" in capsys.readouterr().err
 
 
-def test_depth_in_a_tiff_is_not_turned_as_if_it_were_a_colour(in_process, photo, tmp_path, capsys):
+def test_depth_in_a_tiff_is_turned_as_depth_and_never_as_a_colour(in_process, photo, tmp_path, capsys):
+    depth = (3 + np.asarray(erp_rays(HEIGHT, WIDTH))[..., 0]).astype(np.float32)
+    depth[5, 7] = np.nan
+    tifffile.imwrite(tmp_path / "room.depth.tiff", depth)
+    for ending in ("depth.tiff", "depth.npy"):
+        out = tmp_path / f"out.{ending}"
+        assert in_process("convert", tmp_path / "room.depth.tiff", "--rotate", "-90,0,0", "-o", out) == 0
+        read = np.load(out) if ending == "depth.npy" else tifffile.imread(out)
+        np.testing.assert_array_equal(read, np.roll(depth, WIDTH // 4, axis=1))
+    assert in_process("convert", tmp_path / "room.depth.tiff", "-o", tmp_path / "out.png") == 2
+    assert "in the kind of the input" in capsys.readouterr().err
     named = photo.rename(tmp_path / "a.depth.tiff")
-    assert in_process("convert", named, "--rotate", "10,0,0", "-o", tmp_path / "out.png") == 2
-    assert "got .depth.tiff, whose numbers cannot be mixed" in capsys.readouterr().err
-    assert not (tmp_path / "out.png").exists()
+    assert in_process("convert", named, "-o", tmp_path / "b.depth.tiff") == 2
+    assert "got none that can be read" in capsys.readouterr().err
+    tifffile.imwrite(named, np.zeros((8, 16), np.uint16))
+    assert in_process("convert", named, "-o", tmp_path / "b.depth.tiff") == 2
+    assert not (tmp_path / "b.depth.tiff").exists()
+
+
+@pytest.mark.parametrize("name", ["a.classes.png", "a.depth.tiff"])
+def test_numbers_that_would_not_fit_into_the_memory_are_refused_before_they_are_decoded(
+    in_process, tmp_path, capsys, name, monkeypatch
+):
+    path = tmp_path / name
+    if name.endswith("png"):
+        Image.fromarray(np.zeros((500, 1000), np.uint8)).save(path)
+    else:
+        tifffile.imwrite(path, np.ones((500, 1000), np.float32))
+    monkeypatch.setattr("panoviewer.converting_labels.default_memory_budget", lambda: 7_999_999)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _self: pytest.fail("it was decoded"))
+    assert in_process("convert", path, "-o", tmp_path / f"b{name[1:]}") == 2
+    assert "Turning a picture of 1000 x 500 needs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("given", ["png", "tif"])
+def test_16_bits_stay_16_bits(in_process, tmp_path, given, ending):
+    """Read back by OpenCV and tifffile: every level is the one that came in, also beside the metadata."""
+    levels = np.random.default_rng(1).integers(0, 65536, (HEIGHT, WIDTH, 3), dtype=np.uint16)
+    levels[0, :4] = [[0, 1, 2], [65535, 65534, 65533], [3, 200, 2650], [2651, 2652, 40000]]
+    path = tmp_path / f"deep.{given}"
+    if given == "png":
+        cv2.imwrite(str(path), levels[..., ::-1])
+    else:
+        tifffile.imwrite(path, levels, photometric="rgb")
+    out = tmp_path / f"out.{ending}"
+    assert in_process("convert", path, "--rotate", "-90,0,0", "-o", out) == 0
+    expected = np.roll(levels, WIDTH // 4, axis=1)
+    np.testing.assert_array_equal(cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., ::-1], expected)
+    if ending == "tif":
+        with tifffile.TiffFile(out) as file:
+            np.testing.assert_array_equal(file.asarray(), expected)
+            assert b"GPano" in file.pages[0].tags[700].value
+            assert file.pages[0].iccprofile
+    else:
+        with Image.open(out) as picture:
+            picture.verify()
+        with Image.open(out) as picture:
+            picture.load()
+            assert picture.info["icc_profile"]
+    again = read_panorama(out)
+    np.testing.assert_array_equal(again.rgb, np.roll(read_panorama(path).rgb, WIDTH // 4, axis=1))
+    assert read_header(out).gpano.projection == "equirectangular"
+    assert in_process("convert", path, "--to", "cube", "-o", tmp_path / f"cube.{ending}") == 0
+    assert cv2.imread(str(tmp_path / f"cube.{ending}"), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+    assert in_process("convert", path, "-o", tmp_path / "out.jpg") == 0
+    assert read_panorama(tmp_path / "out.jpg").radiance is None
 
 
 def test_light_is_written_as_light(in_process, tmp_path):

@@ -56,6 +56,54 @@ def test_what_is_known_of_another_model_is_not_said_of_this_one(picture, tmp_pat
     assert json.loads((tmp_path / "out" / "a.json").read_text())["camera_height_from"] == "model"
 
 
+def test_resume_leaves_what_only_another_model_has_learned_of_sizes(picture, tmp_path, in_process, capsys):
+    out = tmp_path / "out"
+    assert in_process("predict", picture, "-o", out) == 0
+    capsys.readouterr()
+    write_scale(picture.parent, KnownScale(factors={"another": 2.0}))
+    assert in_process("predict", picture, "-o", out, "--resume") == 0
+    assert "complete, skipped" in capsys.readouterr().err
+
+
+def test_edits_that_are_not_saved_are_told_of_by_every_command(picture, tmp_path, in_process, capsys):
+    level(picture)
+    file = open_scene(read_panorama(picture))
+    file.record("Level", set_level((0.3, 0.0))(file.scene))
+    saved = read_panorama(picture).with_level(LEVEL).level_from_world
+    commands = (
+        ["predict", "-o", tmp_path / "out"],
+        ["cloud", "-o", tmp_path / "a.ply"],
+        ["convert", "-o", tmp_path / "b.png"],
+    )
+    for command, *options in commands:
+        assert in_process(command, picture, *options) == 0
+        assert "edits that are not saved" in capsys.readouterr().err, command
+    np.testing.assert_allclose(json.loads((tmp_path / "out/a.json").read_text())["pose"]["level_from_world"], saved)
+    assert in_process("info", picture, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kept"]["unsaved_edits"] is True
+    file.close()
+
+
+def test_info_tells_what_is_kept_for_a_photograph_and_its_folder(picture, in_process, capsys):
+    def kept():
+        assert in_process("info", picture, "--json") == 0
+        return json.loads(capsys.readouterr().out)["kept"]
+
+    assert set(kept().values()) == {None, False}
+    level(picture)
+    write_scale(picture.parent, KnownScale(1.62, {"another": 2.5}))
+    found = kept()
+    assert (found["pitch_deg"], found["roll_deg"]) == tuple(pytest.approx(np.degrees(angle)) for angle in LEVEL)
+    assert (found["camera_height"], found["depth_factors"]) == (1.62, {"another": 2.5})
+    assert (found["unsaved_edits"], found["problem"]) == (False, None)
+    assert in_process("info", picture) == 0
+    assert "camera height: 1.62" in capsys.readouterr().out
+    write_project_file(picture.parent, ProjectFile(settings={"camera_height": "high"}))
+    found = kept()
+    assert "the setting camera_height to be a number" in found["problem"]
+    assert found["pitch_deg"] is not None
+
+
 def test_options_come_before_what_is_kept(picture, tmp_path, in_process):
     out = tmp_path / "out"
     assert in_process("predict", picture, "-o", out) == 0

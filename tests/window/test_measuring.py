@@ -292,6 +292,22 @@ def test_a_model_that_knows_no_camera_height_is_held_to_a_factor(window, settle,
     assert "does not estimate how high" in window.messages.text
 
 
+def test_a_length_that_is_hardly_true_counts_and_is_doubted(window, measuring, settle):
+    for point in ((-1, 0.5, Z), (1.2, 0.5, Z)):
+        click_panorama(window, point)
+    noted = []
+    window.scaling.noted.connect(noted.append)
+    measured = length_of(measuring.strip.text)
+    type_length(window, f"{10 * measured:.3f}")
+    settle(window)
+    assert length_of(measuring.strip.text) == pytest.approx(10 * measured, rel=1e-2)
+    assert ["far from what the model" in note for note in noted] == [True]
+    type_length(window, f"{1.2 * measured:.3f}")
+    settle(window)
+    assert length_of(measuring.strip.text) == pytest.approx(1.2 * measured, rel=1e-2)
+    assert len(noted) == 1, "it is right again"
+
+
 def test_a_length_that_cannot_be_true_is_refused(window, measuring, settle):
     for point in ((-1, 0.5, Z), (1, 0.5, Z)):
         click_panorama(window, point)

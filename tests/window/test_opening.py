@@ -246,6 +246,21 @@ def test_a_drop_on_any_view_reaches_the_window(window):
     assert window.acceptDrops()
 
 
+def test_a_disk_is_not_asked_for_the_other_faces_while_the_window_waits(
+    make_main_window, settle, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr("panoviewer.opening.cube_files", lambda path: asked.append(threading.current_thread()))
+    window = make_main_window()
+    window.open(write_panorama(tmp_path / "room_left.png", 32))
+    settle(window)
+    window.open(write_panorama(tmp_path / "hall.png", 32))
+    settle(window)
+    assert window.session.document.panorama.path == tmp_path / "hall.png"
+    assert len(asked) == 1
+    assert asked[0] is not threading.main_thread()
+
+
 def test_any_of_six_faces_opens_the_cube_map_which_is_listed_once(make_main_window, settle, tmp_path):
     for face in ("front", "right", "back", "left", "up", "down"):
         write_panorama(tmp_path / f"room_{face}.png", 32, 32)
