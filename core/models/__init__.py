@@ -105,6 +105,7 @@ MODELS: tuple[ModelSpec, ...] = (
         licence="Apache-2.0",
         parameters=3_703_557,
         operations=2 * 9.35e9,
+        peak_bytes=370_000_000,
         backends=("torch", "onnxruntime"),
     ),
     ModelSpec(
@@ -154,6 +155,8 @@ _SAM2_SIZES = {
 """Parameters of each, and operations of its encoder."""
 _SAM2_REST = 550e9
 """Operations behind the encoder, with six memories, of which nearly all are spent on reading those."""
+_SAM2_PEAKS = {"tiny": 1_370_000_000}
+"""Of those that were measured."""
 
 SEGMENTERS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -165,6 +168,8 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
         source="trained from scratch by this project, see resources/click_s.json",
         licence="Apache-2.0",
         parameters=3_382_751,
+        operations=5.66e9,
+        peak_bytes=340_000_000,
     ),
     *(
         ModelSpec(
@@ -179,6 +184,7 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
             hub=HubFile(f"facebook/sam2.1-hiera-{size}", f"sam2.1_hiera_{size.replace('-', '_')}.pt"),
             parameters=parameters,
             operations=encoder + _SAM2_REST,
+            peak_bytes=_SAM2_PEAKS.get(size, 0),
             view_sizes=(1024, 512),
         )
         for size, (parameters, encoder) in _SAM2_SIZES.items()
@@ -196,6 +202,7 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
             asks=True,
             parameters=parameters,
             operations=encoder + _SAM2_REST,
+            peak_bytes=_SAM2_PEAKS.get(size, 0),
             view_sizes=(1024, 512),
         )
         for size, (parameters, encoder) in _SAM2_SIZES.items()

@@ -97,8 +97,10 @@ class Sam2:
             raise ValueError(f"expected views whose side is a multiple of {STEP}, got {view_size}")
         path = weights or weights_file(find_segmenter(name))
         if weights is None and not path.is_file():
+            is_published = find_segmenter(name).hub is not None
+            fetch = f"Fetch them with 'panoviewer models pull {name}'; or add" if is_published else "Add"
             raise ModelUnavailable(
-                f"Weights for {name} are missing. Add the published file with "
+                f"Weights for {name} are missing. {fetch} the published file with "
                 f"'panoviewer models add FILE --as {name}', which puts it here: {path}"
             )
         device = pick_device(device)

@@ -107,6 +107,7 @@ def test_every_call_of_the_click_network_is_asked_and_counted():
     counted = find_network("click-s").operations()
     assert list(counted) == ["encoder", "decoder", "attention", "memory"]
     assert all(math.isfinite(count) and count > 1e6 for count in counted.values())
+    assert sum(counted.values()) == pytest.approx(find_segmenter("click-s").operations, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -315,8 +315,9 @@ def test_every_line_of_the_catalogue_can_be_loaded_and_says_where_it_is_from(mon
     for spec in lines:
         assert spec.source
         assert spec.licence
-        with pytest.raises(ModelUnavailable, match=f"Weights for {spec.name} are missing"):
+        with pytest.raises(ModelUnavailable, match=f"Weights for {spec.name} are missing") as refused:
             load_segmenter(spec.name, device="cpu")
+        assert ("models pull" in str(refused.value)) == (spec.hub is not None)
 
 
 def test_fingerprints_differ_with_the_weights(opened):
