@@ -186,7 +186,7 @@ def rank(
     for score in scores:
         _console.print(
             f"{score.clicks} held-out clicks on {score.kind}, mean IoU: learned {score.learned:.3f}, by agreement "
-            f"{score.voted:.3f}, best of all {score.best:.3f}",
+            f"{score.voted:.3f}, best of all {score.best:.3f}, with pieces of pano-s {score.pieced:.3f}",
             highlight=False,
         )
     _console.print(f"Written: {written}")

@@ -126,5 +126,7 @@ class RankConfig:
     """Clicks in each generated world, at most."""
     steps: int = 500
     """Of the fit."""
+    pieces_only: bool = False
+    """Keep the ranking beside the weights; learn anew only when it is overruled by a piece of what pano-s saw."""
     seed: int = 0
     """Decides where is clicked, and the initial weights."""

@@ -22,6 +22,7 @@ from core.errors import ModelUnavailable
 from core.mask import SphereMask
 from core.models import find_segmenter, weights_file
 from core.models.devices import pick_device
+from core.models.pano_classes import PanoClasses
 from core.models.runners import TorchRunner, device_of, tensor
 from core.models.weights import load_strictly, read_metadata
 from core.progress import Progress, silent
@@ -141,8 +142,9 @@ class ClickS:
         # In full precision alone: what is encoded is kept, and must not depend on how much memory was free.
         self._runner = TorchRunner.of_network(network, device=pick_device(device), is_mapped=False)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        ranker = read_ranking(path.with_name(RANKING.format(path.stem)), digest) if ranked else None
-        self._guess = CentredGuess(self, ranker)
+        known = read_ranking(path.with_name(RANKING.format(path.stem)), digest) if ranked else None
+        ranker, rule = known or (None, None)
+        self._guess = CentredGuess(self, ranker, dense=None if rule is None else PanoClasses(), rule=rule)
         self._fingerprint = f"{NAME}-{digest[:16]}"
 
     @property
@@ -283,6 +285,19 @@ class ClickS:
     ) -> GuessResult | None:
         """See `core.segment.guess.Glimpses`."""
         return self._guess.glimpse(panorama_rgb, clicks, box, progress=progress)
+
+    @property
+    def whole_key(self) -> str:
+        """See `core.segment.guess.ReadsWhole`."""
+        return self._guess.whole_key
+
+    def read_whole(self, panorama_rgb: NDArray[np.uint8], *, progress: Progress = silent) -> NDArray[np.int16]:
+        """See `core.segment.guess.ReadsWhole`."""
+        return self._guess.read_whole(panorama_rgb, progress=progress)
+
+    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: NDArray[np.int16]) -> None:
+        """See `core.segment.guess.ReadsWhole`."""
+        self._guess.know_whole(panorama_rgb, whole)
 
     def forget(self) -> None:
         """See `core.segment.guess.RemembersPhoto`."""

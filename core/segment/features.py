@@ -179,6 +179,22 @@ class ViewEncoder:
             self._store.put(key, features)
         return features, True
 
+    def kept(self, name: str, make: Callable[[], Features]) -> tuple[Features, bool]:
+        """What else is known of the photograph, made once and kept as views are, and whether it had to be made.
+
+        Args:
+            name: Of it and of what makes it.
+            make: Arrays only.
+        """
+        key = f"{self._digest}/{name}"
+        with self._in_turn():
+            features = self._store.get(key)
+            if features is not None:
+                return features, False
+            features = make()
+            self._store.put(key, features)
+        return features, True
+
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
         """Whoever works here does not go on before those who wait: a lock alone would be taken again by its last owner.

@@ -41,6 +41,16 @@ from core.segment.merge import SeenView, project_logits
 from core.segment.network import Features, ViewAnswer, ViewPrompt
 from core.segment.options import Merge
 from core.segment.photo import PhotoLevels
+from core.segment.piece import (
+    Classes,
+    DenseNetwork,
+    Piece,
+    PieceRule,
+    beside_chosen,
+    likenesses,
+    own_traits,
+    piece_at,
+)
 from core.segment.ranking import Ranker
 from core.segment.traits import traits
 
@@ -101,15 +111,16 @@ class _Look:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """What is kept from click to click: both looks, and the answer in the second one's view, (readings, s, s)."""
+    """What is kept from click to click: both looks, the answer in the second one's view, (readings, s, s), and more."""
 
     wide: _Look
     close: _Look
     answer: Logits
+    piece: Piece | None = None
 
     def result(self) -> GuessResult:
         cameras = (self.close.camera, self.wide.camera)
-        return GuessResult(cameras, (self.answer, self.wide.logits), self.wide.quality, OBJECT)
+        return GuessResult(cameras, (self.answer, self.wide.logits), self.wide.quality, OBJECT, self.piece)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,11 +185,23 @@ class CentredGuess:
     Args:
         network: Reads the views.
         ranker: Says which of the masks that they offer is meant; without one, those decide that agree with most others.
+        dense: Reads the panorama as a whole.
+        rule: When a piece of what it read is meant; nothing without it and a ranker.
     """
 
-    def __init__(self, network: CentredNetwork, ranker: Ranker | None = None) -> None:
+    def __init__(
+        self,
+        network: CentredNetwork,
+        ranker: Ranker | None = None,
+        *,
+        dense: DenseNetwork | None = None,
+        rule: PieceRule | None = None,
+    ) -> None:
         self._network = network
         self._ranker = ranker
+        self._dense = dense
+        self._rule = None if ranker is None or dense is None else rule
+        self._classes: Classes | None = None
         self._photo: PhotoLevels | None = None
         self._states: OrderedDict[Prompted, _State] = OrderedDict()
         self._glimpsed: tuple[Prompted, _Views] | None = None
@@ -239,14 +262,30 @@ class CentredGuess:
             raise RuntimeError("at least one step is taken")
         return state.result()
 
+    @property
+    def whole_key(self) -> str:
+        """See `core.segment.guess.ReadsWhole`."""
+        return "" if self._dense is None or self._rule is None else self._dense.fingerprint
+
+    def read_whole(self, panorama_rgb: NDArray[np.uint8], *, progress: Progress = silent) -> Classes:
+        """See `core.segment.guess.ReadsWhole`."""
+        if self._dense is None:
+            raise RuntimeError("nobody is there to read the panorama as a whole")
+        return self._dense.classes(panorama_rgb, progress=progress)
+
+    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: Classes) -> None:
+        """See `core.segment.guess.ReadsWhole`."""
+        self._levels(panorama_rgb)
+        self._classes = whole
+
     def forget(self) -> None:
         """See `core.segment.guess.RemembersPhoto`."""
-        self._photo = self._glimpsed = None
+        self._photo = self._glimpsed = self._classes = None
         self._states.clear()
 
     def _levels(self, rgb: NDArray[np.uint8]) -> PhotoLevels:
         if self._photo is None or self._photo.rgb is not rgb:
-            self._photo, self._glimpsed = PhotoLevels(rgb), None
+            self._photo, self._glimpsed, self._classes = PhotoLevels(rgb), None, None
             self._states.clear()
         return self._photo
 
@@ -273,7 +312,7 @@ class CentredGuess:
         answers = self._network.decode_views(features, [prompt_in(camera, clicks, box) for camera in cameras])
         return _Views(cameras, views, features, tuple(answers))
 
-    def _begin(self, photo: PhotoLevels, prompted: Prompted) -> _State:
+    def _begin(self, photo: PhotoLevels, prompted: Prompted, *, may_be_piece: bool = True) -> _State:
         clicks, box = prompted
         known, self._glimpsed = self._glimpsed, None
         seen = known[1] if known is not None and known[0] == prompted else self._views(photo, prompted, _GLIMPSED)
@@ -282,13 +321,59 @@ class CentredGuess:
         cameras, views, features, answers = seen.cameras, seen.pictures, seen.features, seen.answers
         colored = color_masks(cameras, views, _first_positive(clicks)) if box is None else None
         candidates = propose(cameras, views, answers, clicks, box, colored)
-        wide = _look_at(_elected(self._ranker, cameras, views, answers, candidates), cameras, features, answers)
+        elected = _elected(self._ranker, cameras, views, answers, candidates)
+        if box is None and may_be_piece:
+            taken = self._piece(photo, _first_positive(clicks), cameras, candidates, elected)
+            if taken is not None:
+                return self._begin_piece(photo, prompted, seen, *taken)
+        wide = _look_at(elected, cameras, features, answers)
         camera = self._close_camera(wide, prompted, None)
         close = self._ask(photo, camera, prompted, _seen_by(wide, OBJECT, _grid(camera)), None, centred=False)
         # Only the object is looked at twice; its parts and its group are as the first look saw them.
         answer = np.stack([_seen_by(wide, reading, picture(camera, CUT_SIZE)) for reading in range(len(wide.logits))])
         answer[OBJECT] = self._cut(photo, camera, _mixed(close, wide), clicks)
         return _State(wide, close, answer)
+
+    def _piece(
+        self,
+        photo: PhotoLevels,
+        click: Click,
+        cameras: Sequence[Camera],
+        candidates: Sequence[Candidate],
+        elected: _Elected,
+    ) -> tuple[Piece, float] | None:
+        """The piece of a class that is meant rather than what was elected, and the IoU that it is expected to have."""
+        if self._rule is None or self._dense is None or elected.table is None or elected.scores is None:
+            return None
+        if self._classes is None:
+            self._classes = self.read_whole(photo.rgb)
+        piece = piece_at(self._classes, self._dense.class_names, click)
+        if piece is None:
+            return None
+        likeness = likenesses(piece, cameras, candidates)
+        table, scores = elected.table, elected.scores
+        gain = self._rule.gain(
+            beside_chosen(own_traits(piece, click), likeness, table, scores, elected.number), piece.name
+        )
+        if gain <= 0:
+            return None
+        return piece, float(np.clip((elected.quality or 0.0) + gain, 0.0, 1.0))
+
+    def _begin_piece(
+        self, photo: PhotoLevels, prompted: Prompted, seen: _Views, piece: Piece, quality: float
+    ) -> _State:
+        """The first answer where a piece of a class is meant: it is shown as it is, and the network is heard later."""
+        widest = len(seen.cameras) - 1
+        camera = seen.cameras[widest]
+        readings, qualities = seen.answers[widest].logits.copy(), seen.answers[widest].quality.copy()
+        readings[OBJECT], qualities[OBJECT] = piece.seen_by(picture(camera, readings.shape[-1])), quality
+        wide = _Look(camera, tuple(level[widest:] for level in seen.features), readings, qualities)
+        camera = self._close_camera(wide, prompted, None)
+        features = self._encode(photo, [camera], centred=False)
+        close = _Look(camera, features, np.stack([piece.seen_by(_grid(camera))] * len(readings)), qualities)
+        answer = np.stack([_seen_by(wide, reading, picture(camera, CUT_SIZE)) for reading in range(len(readings))])
+        answer[OBJECT] = piece.seen_by(picture(camera, CUT_SIZE))
+        return _State(wide, close, answer, piece)
 
     def _go_on(self, photo: PhotoLevels, prompted: Prompted, before: _State, earlier: _Earlier) -> _State:
         clicks, _ = prompted
@@ -300,7 +385,7 @@ class CentredGuess:
         answer = self._cut(photo, camera, _mixed(close, wide), clicks)
         known = earlier.seen_by(picture(camera, CUT_SIZE))
         answer = tempered(known, answer, camera, clicks)
-        state = _State(wide, close, np.stack([answer] * len(wide.logits)))
+        state = _State(wide, close, np.stack([answer] * len(wide.logits)), before.piece)
         if is_ignored(known, answer, camera, clicks[-1]):
             return self._joined(photo, prompted, state, earlier)
         return state
@@ -314,7 +399,8 @@ class CentredGuess:
         clicks, _ = prompted
         newest = clicks[-1]
         others = tuple(replace(click, positive=False) for click in clicks if click.positive != newest.positive)
-        part = _Earlier(self._begin(photo, ((*others, replace(newest, positive=True)), None)), None)
+        alone = ((*others, replace(newest, positive=True)), None)
+        part = _Earlier(self._begin(photo, alone, may_be_piece=False), None)
         if not newest.positive:
             view = picture(state.wide.camera, CUT_SIZE)
             inside = earlier.seen_by(view) > 0
@@ -332,7 +418,8 @@ class CentredGuess:
         wide = told(state.wide)
         camera = self._close_camera(wide, prompted, state.close.camera)
         close = told(self._ask(photo, camera, prompted, joined(_grid(camera)), state.close, centred=False))
-        return _State(wide, close, np.stack([joined(picture(camera, CUT_SIZE))] * len(wide.logits)))
+        answer = np.stack([joined(picture(camera, CUT_SIZE))] * len(wide.logits))
+        return _State(wide, close, answer, state.piece)
 
     def _wide_camera(self, clicks: Sequence[Click], before: _State) -> Camera:
         """The view of the first look, or when positive clicks lie outside it the narrowest that holds them all."""
@@ -394,24 +481,45 @@ class CentredGuess:
             self._states.popitem(last=False)
 
 
+@dataclass(frozen=True, eq=False)
+class _Elected:
+    """The candidate that is most likely meant.
+
+    Attributes:
+        number: Of it.
+        candidate: Itself.
+        quality: Its expected IoU; None where that was not learned, as the others.
+        table: (n, t) traits of all candidates.
+        scores: (n,) of the ranking.
+    """
+
+    number: int
+    candidate: Candidate
+    quality: float | None = None
+    table: NDArray[np.float32] | None = None
+    scores: NDArray[np.float32] | None = None
+
+
 def _elected(
     ranker: Ranker | None,
     cameras: Sequence[Camera],
     views: NDArray[np.uint8],
     answers: Sequence[ViewAnswer],
     candidates: Sequence[Candidate],
-) -> tuple[Candidate, float | None]:
-    """What is most likely meant, and its expected IoU where that was learned."""
+) -> _Elected:
     if len(candidates) == 1:
-        return candidates[0], None
+        return _Elected(0, candidates[0])
     shared = shared_areas([cameras[each.view] for each in candidates], [each.inside for each in candidates])
     if ranker is None:
-        return candidates[int(np.argmax(_voted(candidates, answers, shared)))], None
+        best = int(np.argmax(_voted(candidates, answers, shared)))
+        return _Elected(best, candidates[best])
     common = overlaps(shared).astype(np.float32)
-    scores = ranker.scores(traits(cameras, views, answers, candidates, shared), common)
+    table = traits(cameras, views, answers, candidates, shared)
+    scores = ranker.scores(table, common)
     found = np.array([each.inside.any() for each in candidates])
     best = int(np.argmax(np.where(found, ranker.expected(scores, common), -1)))
-    return candidates[best], float(1 / (1 + np.exp(-np.clip(scores[best], -30, 30))))
+    quality = float(1 / (1 + np.exp(-np.clip(scores[best], -30, 30))))
+    return _Elected(best, candidates[best], quality, table, scores)
 
 
 def _voted(
@@ -432,13 +540,11 @@ def _voted(
     return scores
 
 
-def _look_at(
-    chosen: tuple[Candidate, float | None], cameras: Sequence[Camera], features: Levels, answers: Sequence[ViewAnswer]
-) -> _Look:
+def _look_at(elected: _Elected, cameras: Sequence[Camera], features: Levels, answers: Sequence[ViewAnswer]) -> _Look:
     """The view of a candidate, with it as the object; its parts and its group are what the network says there."""
     import cv2
 
-    candidate, quality = chosen
+    candidate, quality = elected.candidate, elected.quality
     k = candidate.view
     readings, qualities = answers[k].logits.copy(), answers[k].quality.copy()
     side = readings.shape[-1]

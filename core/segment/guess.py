@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from core.geometry.camera import Camera
 from core.mask import SphereMask
 from core.progress import Progress, silent
 from core.scene import Box, Click
+from core.segment.piece import Piece
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +29,15 @@ class GuessResult:
         logits: For each view (readings, s, s) float32, > 0 inside, as fine as it is known.
         quality: (readings,) float32 own estimate of the IoU of each reading, in [0, 1].
         chosen: Index of the reading that counts unless the user asks for another: part, object, group.
+        piece: What the object is where these views do not look, when it is known to go on around the sphere. It belongs
+            to the chosen reading.
     """
 
     cameras: tuple[Camera, ...]
     logits: tuple[NDArray[np.float32], ...]
     quality: NDArray[np.float32]
     chosen: int
+    piece: Piece | None = None
 
 
 @runtime_checkable
@@ -84,6 +88,24 @@ class Glimpses(Protocol):
         Returns:
             None where there is a mask to look at already: after a correction, and when the answer is known.
         """
+        ...
+
+
+@runtime_checkable
+class ReadsWhole(Protocol):
+    """A `FirstGuess` that reads the panorama as a whole once; what it read is worth keeping."""
+
+    @property
+    def whole_key(self) -> str:
+        """Changes with what reads it; empty when nothing does."""
+        ...
+
+    def read_whole(self, panorama_rgb: NDArray[np.uint8], *, progress: Progress = silent) -> NDArray[Any]:
+        """What there is to be read, without remembering it; the same for the same (H, W, 3) sRGB picture."""
+        ...
+
+    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: NDArray[Any]) -> None:
+        """Take over what was read of a panorama earlier; otherwise the next guess reads it."""
         ...
 
 

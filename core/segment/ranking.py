@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelUnavailable
+from core.segment.piece import PieceRule
 from core.segment.traits import NAMES
 
 Values = NDArray[np.float32]
@@ -137,8 +138,8 @@ def _diagonal(blocks: Sequence[Values]) -> Values:
     return matrix
 
 
-def read_ranking(path: Path, network: str) -> Ranker | None:
-    """The ranker that belongs to a network.
+def read_ranking(path: Path, network: str) -> tuple[Ranker, PieceRule | None] | None:
+    """The ranker that belongs to a network, and when a piece of what a dense network saw is taken instead.
 
     Args:
         path: JSON of `ranking_text`.
@@ -159,19 +160,21 @@ def read_ranking(path: Path, network: str) -> Ranker | None:
         if stored["traits"] != list(NAMES):
             raise ValueError("it was learned for other traits")
         weights = {name: np.array(stored["weights"][name], np.float32) for name in Ranker.__dataclass_fields__}
-        return Ranker(**weights)
+        rule = stored.get("piece")
+        return Ranker(**weights), None if rule is None else PieceRule.from_json(rule)
     except FileNotFoundError:
         return None
-    except (OSError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelUnavailable(
             f"Expected the ranking that belongs to the weights beside it, got another file ({error}); "
             f"install the model again or learn it anew: {path}"
         ) from error
 
 
-def ranking_text(ranker: Ranker, network: str) -> str:
+def ranking_text(ranker: Ranker, network: str, rule: PieceRule | None = None) -> str:
     """JSON for `read_ranking`; arguments as there."""
     weights = {
         name: np.round(getattr(ranker, name).astype(np.float64), 6).tolist() for name in Ranker.__dataclass_fields__
     }
-    return json.dumps({"network": network, "traits": NAMES, "weights": weights}) + "\n"
+    piece = {} if rule is None else {"piece": rule.to_json()}
+    return json.dumps({"network": network, "traits": NAMES, "weights": weights, **piece}) + "\n"

@@ -17,13 +17,13 @@ from core.panorama import Panorama
 from core.progress import Progress, silent
 from core.scene import Box, Click, Segment
 from core.segment.features import FeatureStore, ViewEncoder
-from core.segment.guess import FirstGuess, Glimpses, GuessResult
+from core.segment.guess import FirstGuess, Glimpses, GuessResult, ReadsWhole
 from core.segment.memory import Remembered, choose_memories
 from core.segment.merge import SeenView, merge_mask
 from core.segment.network import ClickNetwork, Memory
 from core.segment.options import Keep, Merge, Order, SegmentOptions
 from core.segment.refine import RefinedTiles, refine_edges
-from core.segment.sweep import FrameAnswer, Prompts, Sweep, score_of, views_of_guess
+from core.segment.sweep import FrameAnswer, Prompts, Sweep, score_of, views_of_guess, views_of_piece
 from core.segment.updates import FrameReport, Merged, Stage, Timings, Update, edge_doubt, kept_parts
 from core.segment.whole import answer_whole
 from core.segment.zigzag import frame_set
@@ -86,6 +86,7 @@ class SegmentSession:
         self._steps: OrderedDict[tuple[Prompts, int | None], _Step] = OrderedDict()
         self._guesses: OrderedDict[Prompts, _Guessed] = OrderedDict()
         self._tiles = RefinedTiles()
+        self._knows_whole = False
         self._gaze = (panorama.initial_view.yaw, panorama.initial_view.pitch)
 
     @property
@@ -157,16 +158,32 @@ class SegmentSession:
         self._gaze = (lon, lat)
 
     def encode_next(self) -> bool:
-        """Encode the nearest view that is not yet encoded, or write one to the disk; False when nothing is left to do.
+        """Read the panorama as a whole, encode the nearest view that is not yet encoded, or write one to the disk.
+
+        Returns:
+            False when nothing is left to do.
 
         This is the unit of work ahead of clicks: call it again and again while nothing else is wanted.
         """
         if self.options.order is Order.ERP:
             return False
+        if self._read_whole(silent):
+            return True
         for number in self._frames.nearest_first(*self._gaze):
             if self._encoder.encode_ahead(self._frames.camera(number)):
                 return True
         return self._encoder.write_one()
+
+    def _read_whole(self, progress: Progress) -> bool:
+        """Let whoever offers the first mask read the panorama, or tell what was read before; whether it was new."""
+        guess = self._guess
+        if not isinstance(guess, ReadsWhole) or not guess.whole_key or self._knows_whole:
+            return False
+        rgb = self.panorama.rgb
+        whole, was_new = self._encoder.kept(guess.whole_key, lambda: guess.read_whole(rgb, progress=progress))
+        guess.know_whole(rgb, whole)
+        self._knows_whole = True
+        return was_new
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -229,10 +246,13 @@ class SegmentSession:
         """The first mask for some prompts; it depends on them alone, whatever was asked for in between."""
         if prompts not in self._guesses:
             progress(0, 1)
+            with self._timed("whole"):
+                self._read_whole(progress)
             with self._timed("network"):
                 result = guess.guess(self.panorama.rgb, prompts.clicks, prompts.box, before, progress=progress)
             with self._timed("merge"):
-                mask = SphereMask.pack(merge_mask(views_of_guess(result, None, rules=True), *self._grid, Merge.MAX))
+                views = [*views_of_guess(result, None, rules=True), *views_of_piece(result, None)]
+                mask = SphereMask.pack(merge_mask(views, *self._grid, Merge.MAX))
             self._guesses[prompts] = _Guessed(result, mask)
             while len(self._guesses) > max(_KEPT_STEPS, len(prompts.clicks) + 1):
                 self._guesses.popitem(last=False)
@@ -282,7 +302,7 @@ class SegmentSession:
     def _update(self, stage: Stage, step: _Step, reading: int | None, changed: tuple[int, ...]) -> Update:
         sweep = step.sweep
         if sweep is None:
-            views = views_of_guess(step.guess, reading, rules=True)
+            views = [*views_of_guess(step.guess, reading, rules=True), *views_of_piece(step.guess, reading)]
             score = float(step.guess.quality[step.guess.chosen]) if step.guess else 0.0
             reports: tuple[FrameReport, ...] = ()
             done = left = 0

@@ -20,6 +20,7 @@ from core.segment.guess import GuessResult
 from core.segment.merge import SeenView, project_logits
 from core.segment.network import Memory, ViewAnswer, ViewPrompt
 from core.segment.options import Expand, Keep, Merge, Policy, SegmentOptions
+from core.segment.piece import Piece
 from core.segment.zigzag import (
     FrameSet,
     border_directions,
@@ -40,6 +41,7 @@ _COARSE = 48
 """Pixels along each side of the grid on which views are compared."""
 _DIFFERENT_CELLS = 4
 _DIFFERENT_SHARE = 0.1
+_PIECE_TRUST = 1e-4
 
 
 class Verdict(StrEnum):
@@ -157,10 +159,12 @@ class Sweep:
         self.prompts = prompts
         self.path = frames.path(frames.best(*prompts.middle))
         self.guess_views = views_of_guess(guess, reading, rules=options.guess_rules)
+        self.piece = piece_of(guess, reading)
+        self._piece_views = views_of_piece(guess, reading)
         is_first_click = before is None and prompts.box is None
         # What the readings that were not chosen are worth is not estimated as well.
         if is_first_click and guess is not None and guess.quality[guess.chosen] < options.min_guess:
-            self.guess_views = []
+            self.guess_views = [] if self.piece is None else self.guess_views
         self.answers: dict[int, FrameAnswer] = dict(before.answers) if before else {}
         self.visited: list[int] = []
         self._options = options
@@ -214,6 +218,7 @@ class Sweep:
         sources = list(self.guess_views)
         if not first_sight:
             sources += [self._view(other) for other in self.visited if other != number and self.answers[other].accepted]
+        sources += self._piece_views
         answer_camera = replace(camera, height=self._size, width=self._size)
         told = project_logits(sources, answer_camera, Merge.MEAN)
         prior: Logits | None = told if self._options.prior else np.full_like(told, np.nan)
@@ -247,7 +252,7 @@ class Sweep:
     def views(self) -> list[SeenView]:
         """All that has a say in the merged mask."""
         voices = [self._view(number) for number in self.path if number in self.answers and self._has_a_say(number)]
-        return [*self.guess_views, *voices]
+        return [*self.guess_views, *voices, *self._piece_views]
 
     def _has_a_say(self, number: int) -> bool:
         verdict = self.answers[number].verdict
@@ -265,12 +270,14 @@ class Sweep:
         newest = self.prompts.clicks[-1]
         receiving = [number for number in self.path if self._receives(newest, number)]
         answered = [number for number in receiving if self._learns(newest, number)]
+        guessed = self._guess_sees(click_directions([newest]))[0]
         if not newest.positive:
             # Alone, "not this" says nothing of an object; it corrects what is there.
-            return [number for number in answered if self.answers[number].accepted]
+            corrected = [number for number in answered if self.answers[number].accepted]
+            in_piece = self.piece is not None and self.piece.holds(click_directions([newest]))[0] and not guessed
+            return corrected or (receiving[:1] if in_piece else [])
         if not self.guess_views:
             return [number for number in receiving if number in answered or number not in self.answers]
-        guessed = self._guess_sees(click_directions([newest]))[0]
         return answered if answered or guessed else receiving[:1]
 
     def _receives(self, click: Click, number: int) -> bool:
@@ -323,7 +330,7 @@ class Sweep:
                 still_open = ~(seen & answered).any(axis=1)
                 if still_open.any() and self.guess_views:
                     border = border_directions(self.frames.camera(number))[answer.touched]
-                    still_open &= ~self._guess_sees(border)
+                    still_open &= ~self._guess_knows(border)
                 counts += seen[still_open].sum(axis=0)
         for index, view in enumerate(self.guess_views):
             touched = border_touched(view.logits, self.frames.margin)
@@ -332,9 +339,14 @@ class Sweep:
             if touched.any():
                 directions = self._guess_borders[index][touched]
                 seen = self.frames.seen(directions)
-                still_open = ~(seen & answered).any(axis=1) & ~self._guess_sees(directions)
+                still_open = ~(seen & answered).any(axis=1) & ~self._guess_knows(directions)
                 counts += seen[still_open].sum(axis=0)
         return {int(number): int(counts[number]) for number in np.flatnonzero(counts) if not answered[number]}
+
+    def _guess_knows(self, directions: NDArray[np.float64]) -> Bits:
+        """Whether nobody needs to look where an object goes on: the guess sees it there, or knows that it does."""
+        known = self._guess_sees(directions)
+        return known if self.piece is None else known | self.piece.holds(directions)
 
     def _guess_sees(self, directions: NDArray[np.float64]) -> Bits:
         seen = np.zeros(len(directions), np.bool_)
@@ -409,6 +421,17 @@ def views_of_guess(guess: GuessResult | None, reading: int | None, *, rules: boo
         SeenView(camera, np.asarray(logits[chosen], np.float32), rules=rules)
         for camera, logits in zip(guess.cameras, guess.logits, strict=True)
     ]
+
+
+def piece_of(guess: GuessResult | None, reading: int | None) -> Piece | None:
+    """What a first mask is where its views do not look, if that is known for a reading."""
+    return guess.piece if guess is not None and reading in (None, guess.chosen) else None
+
+
+def views_of_piece(guess: GuessResult | None, reading: int | None) -> list[SeenView]:
+    """The same as views, which count where nobody else has a say."""
+    piece = piece_of(guess, reading)
+    return [] if piece is None else [SeenView(*seen, trust=_PIECE_TRUST) for seen in piece.around()]
 
 
 def score_of(sweep: Sweep, guess: GuessResult | None, reading: int | None) -> float:

@@ -108,6 +108,7 @@ class Timings:
         total: From the start to the final one.
         encode, network, merge: Spent in encoding views; in the other calls of the network and in the first guess; in
             merging, refining and packing.
+        whole: Spent in reading the panorama as a whole, where that was not done ahead.
         encoded, looked: Views encoded, and looked at.
     """
 
@@ -116,6 +117,7 @@ class Timings:
     encode: float = 0.0
     network: float = 0.0
     merge: float = 0.0
+    whole: float = 0.0
     encoded: int = 0
     looked: int = 0
 

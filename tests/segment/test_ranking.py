@@ -16,6 +16,8 @@ from core.segment.candidates import OBJECT, UNCOLORED, Candidate, Method, color_
 from core.segment.first_mask import CentredGuess
 from core.segment.looks import cameras_around_click, shared_areas
 from core.segment.network import ViewAnswer
+from core.segment.piece import NAMES as PIECE_NAMES
+from core.segment.piece import PieceRule
 from core.segment.ranking import Ranker, ranking_text, read_ranking
 from core.segment.traits import GRID, NAMES, traits
 
@@ -202,9 +204,22 @@ def test_between_alike_scores_what_most_share_is_chosen():
 def test_a_ranking_is_read_as_it_was_written(tmp_path):
     ranker, path = _ranker(), tmp_path / "ranking.json"
     path.write_text(ranking_text(ranker, HERE))
-    again = read_ranking(path, HERE)
+    again, rule = read_ranking(path, HERE)
+    assert rule is None
     for field in fields(Ranker):
         np.testing.assert_allclose(getattr(again, field.name), getattr(ranker, field.name), atol=1e-6)
+
+
+def test_a_rule_for_pieces_is_read_as_it_was_written(tmp_path):
+    rng, path, names = np.random.default_rng(0), tmp_path / "ranking.json", ("wall", "floor")
+    mean, scale, weights = rng.random((3, len(PIECE_NAMES) + 2)).astype(np.float32) + 0.1
+    path.write_text(ranking_text(_ranker(), HERE, PieceRule(names, mean, scale, weights, -0.25)))
+    _, rule = read_ranking(path, HERE)
+    traits = rng.random(len(PIECE_NAMES)).astype(np.float32)
+    for number, name in enumerate((*names, "never heard of")):
+        kinds = np.eye(2, dtype=np.float32)[number] if number < 2 else np.zeros(2, np.float32)
+        expected = (np.concatenate([traits, kinds]) - mean) / scale @ weights - 0.25
+        assert rule.gain(traits, name) == pytest.approx(expected, abs=1e-4)
 
 
 def test_without_a_file_there_is_no_ranking(tmp_path):
@@ -215,6 +230,14 @@ def _spoiled(change):
     stored = json.loads(ranking_text(_ranker(), HERE))
     change(stored)
     return json.dumps(stored)
+
+
+_ONE_CLASS = {
+    "traits": list(PIECE_NAMES),
+    "class_names": ["wall"],
+    **{name: [1.0] * (len(PIECE_NAMES) + 1) for name in ("mean", "scale", "weights")},
+    "bias": 0.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -230,8 +253,13 @@ def _spoiled(change):
         _spoiled(lambda stored: stored["weights"].update(last=[[1.0], [2.0, 3.0]])),
         _spoiled(lambda stored: stored["weights"].update(last_bias=[float("nan")])),
         _spoiled(lambda stored: stored["weights"].update(scale=[0.0] * len(NAMES))),
+        _spoiled(lambda stored: stored.update(piece=[])),
+        _spoiled(lambda stored: stored.update(piece={"traits": list(PIECE_NAMES)})),
+        _spoiled(lambda stored: stored.update(piece=_ONE_CLASS | {"weights": [0.0]})),
+        _spoiled(lambda stored: stored.update(piece=_ONE_CLASS | {"bias": float("inf")})),
+        _spoiled(lambda stored: stored.update(piece=_ONE_CLASS | {"traits": []})),
     ],
-    ids=range(14),
+    ids=range(19),
 )  # fmt: skip
 def test_a_ranking_of_other_weights_or_a_broken_one_is_refused(tmp_path, text):
     path = tmp_path / "ranking.json"

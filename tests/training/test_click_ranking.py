@@ -22,6 +22,7 @@ from training.clicks.ranking import (
     teach,
 )
 from training.clicks.ranking_tasks import (
+    LARGE,
     Kind,
     RankingTask,
     TaskPlan,
@@ -36,7 +37,7 @@ from training.export_model import write_weights
 from training.pictures import write_picture
 from training.worlds.sample import write_sample
 
-PLAN = TaskPlan(per_photo=2, per_world=2, size=64)
+PLAN = TaskPlan(per_photo=2, per_world=2, large=1, size=64)
 VIEWS = len(FOVS_DEG)
 
 
@@ -70,7 +71,8 @@ def _world_tasks(world_file, out):
 def test_clicks_in_a_world_lie_in_what_is_right(world_file, tmp_path):
     regions = WorldRegions(made_world())
     tasks = _world_tasks(world_file, tmp_path)
-    assert len(tasks) == PLAN.per_world
+    assert len(tasks) == PLAN.per_world + PLAN.large
+    assert tasks[-1].whole >= LARGE
     for task in tasks:
         assert task.truth.shape == task.colored.shape == (VIEWS, 64, 64)
         u, v = lonlat_to_erp(task.click.lon, task.click.lat, *regions.leaves.shape)

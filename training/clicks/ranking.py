@@ -10,6 +10,8 @@ import hashlib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import compress
 from pathlib import Path
 
 import cv2
@@ -23,12 +25,16 @@ from core.errors import ModelUnavailable, PanoError
 from core.geometry.camera import pixel_solid_angles
 from core.io.atomic import atomic_file
 from core.models.click_s import RANKING, ClickS
+from core.models.pano_classes import PanoClasses
 from core.progress import Progress, silent
 from core.segment.candidates import propose
 from core.segment.looks import cameras_around_click, overlaps, prompt_in, shared_areas
 from core.segment.photo import PhotoLevels
+from core.segment.piece import PieceRule
 from core.segment.ranking import Ranker, ranking_text, read_ranking
 from core.segment.traits import traits
+from training.clicks.harvest import WorldRegions
+from training.clicks.pieces import Chosen, PieceLesson, PieceTeacher, choose, fit_rule, with_rule
 from training.clicks.ranking_tasks import (
     Kind,
     RankingTask,
@@ -40,6 +46,7 @@ from training.clicks.ranking_tasks import (
     write_world_tasks,
 )
 from training.config import RankConfig
+from training.worlds.sample import read_sample
 
 Values = NDArray[np.float32]
 
@@ -101,6 +108,7 @@ class RankingScore:
         kind: Of what was clicked on.
         clicks: How many.
         learned, voted, best: By the ranking; by the one that agrees with most others; by the truth.
+        pieced: By the ranking or, where the rule for pieces says so, the piece.
     """
 
     kind: str
@@ -108,6 +116,7 @@ class RankingScore:
     learned: float
     voted: float
     best: float
+    pieced: float
 
 
 def learn_ranking(
@@ -129,19 +138,35 @@ def learn_ranking(
         PanoError: A picture or the weights cannot be read, or there is no click to learn from.
     """
     network = ClickS(weights, device="cpu", ranked=False)
+    path = weights.with_name(RANKING.format(weights.stem))
+    known = read_ranking(path, _digest(weights)) if config.pieces_only else None
+    if config.pieces_only and known is None:
+        raise PanoError(f"Expected a ranking beside the weights to keep, got none; learn it first: {path}")
     plan = TaskPlan(config.per_photo, config.per_world, size=network.centred_size, seed=config.seed)
     sources = [*photos, *worlds]
     total = 2 * len(sources)
     write_photo_tasks(photos, config.tasks, plan, progress=lambda done, _: progress(done, total))
     write_world_tasks(worlds, config.tasks, plan, progress=lambda done, _: progress(len(photos) + done, total))
-    lessons = _lessons(network, sources, config.tasks, plan, lambda done, _: progress(len(sources) + done, total))
-    judged = teach(lessons.only(~lessons.held_out), steps=config.steps, seed=config.seed)
-    scores = judge_ranking(judged, lessons.only(lessons.held_out))
-    ranker = teach(lessons, steps=config.steps, seed=config.seed)
-    path = weights.with_name(RANKING.format(weights.stem))
+    read = partial(_lessons, network, sources, config.tasks, plan)
+    lessons, pieces = read(lambda done, _: progress(len(sources) + done, total))
+    part = ~lessons.held_out
+    ranker = known[0] if known else teach(lessons.only(part), steps=config.steps, seed=config.seed)
+    rule = _rule(ranker, lessons.only(part), list(compress(pieces, part)))
+    scores = judge_ranking(ranker, lessons.only(~part), rule, list(compress(pieces, ~part)))
+    if known is None:
+        ranker = teach(lessons, steps=config.steps, seed=config.seed)
+    rule = _rule(ranker, lessons, pieces)
     with atomic_file(path) as stream:
-        stream.write(ranking_text(ranker, _digest(weights)).encode())
+        stream.write(ranking_text(ranker, _digest(weights), rule).encode())
     return path, scores
+
+
+def _rule(ranker: Ranker, lessons: Lessons, pieces: Sequence[PieceLesson]) -> PieceRule | None:
+    return fit_rule(_chosen(ranker, lessons), pieces, _shares(lessons))
+
+
+def _chosen(ranker: Ranker, lessons: Lessons) -> list[Chosen]:
+    return [choose(ranker, *one) for one in zip(lessons.traits, lessons.overlaps, lessons.ious, strict=True)]
 
 
 def forget_old_ranking(weights: Path) -> None:
@@ -232,35 +257,58 @@ class _RankingNet(nn.Module):
         return Ranker(**{name: value.detach().numpy().astype(np.float32) for name, value in weights.items()})
 
 
-def judge_ranking(ranker: Ranker, lessons: Lessons) -> list[RankingScore]:
-    """How well a ranker chooses, for each kind of object."""
+def judge_ranking(
+    ranker: Ranker, lessons: Lessons, rule: PieceRule | None = None, pieces: Sequence[PieceLesson] = ()
+) -> list[RankingScore]:
+    """How well a ranker chooses, for each kind of object.
+
+    Args:
+        ranker: To be judged.
+        lessons: n clicks.
+        rule: For the pieces that these lie in, if there is one.
+        pieces: n of them, or none.
+    """
     scores = []
     for kind in Kind:
-        part = lessons.only(lessons.kinds == kind)
+        chosen_kind = lessons.kinds == kind
+        part = lessons.only(chosen_kind)
         if len(part.ious) == 0:
             continue
-        picked = [
-            float(ious[np.argmax(ranker.expected(ranker.scores(table, shared), shared))])
-            for table, shared, ious in zip(part.traits, part.overlaps, part.ious, strict=True)
-        ]
+        chosen = _chosen(ranker, part)
+        picked = [each.iou for each in chosen]
+        pieced = picked
+        if rule is not None:
+            pieced = [with_rule(rule, *both) for both in zip(chosen, compress(pieces, chosen_kind), strict=True)]
         agreed = np.argmax(part.overlaps.sum(axis=2), axis=1)
         voted = part.ious[np.arange(len(agreed)), agreed]
         best = part.ious.max(axis=1)
-        scores.append(RankingScore(_TITLES[kind], len(picked), *(float(np.mean(x)) for x in (picked, voted, best))))
+        scores.append(
+            RankingScore(_TITLES[kind], len(picked), *(float(np.mean(x)) for x in (picked, voted, best, pieced)))
+        )
     return scores
 
 
-def _lessons(network: ClickS, sources: Sequence[Path], folder: Path, plan: TaskPlan, progress: Progress) -> Lessons:
+def _lessons(
+    network: ClickS, sources: Sequence[Path], folder: Path, plan: TaskPlan, progress: Progress
+) -> tuple[Lessons, list[PieceLesson]]:
+    dense = PanoClasses()
     rows: list[tuple[Values, Values, Values]] = []
+    pieces: list[PieceLesson] = []
     kinds: list[Kind] = []
     wholes: list[float] = []
     kept: list[bool] = []
     for done, source in enumerate(sources, start=1):
-        most = plan.per_world if source.suffix == ".npz" else plan.per_photo
+        is_world = source.suffix == ".npz"
+        most = plan.per_world + plan.large if is_world else plan.per_photo
         tasks = read_tasks(task_file(folder, source))[:most]
         if tasks:
             photo = PhotoLevels(task_photo(source, plan))
-            rows += [lesson(network, photo, task) for task in tasks]
+            regions = WorldRegions(read_sample(source)) if is_world else None
+            teacher = PieceTeacher(dense.classes(photo.rgb), dense.class_names, regions)
+            for task in tasks:
+                row, piece = lesson(network, photo, task, teacher)
+                rows.append(row)
+                pieces.append(piece)
             kinds += [task.kind for task in tasks]
             wholes += [task.whole for task in tasks]
             # A photograph may lie in several files, of other sizes and formats.
@@ -269,11 +317,13 @@ def _lessons(network: ClickS, sources: Sequence[Path], folder: Path, plan: TaskP
     if not rows:
         raise PanoError("Expected clicks to learn from, got none; choose folders with photographs or worlds.")
     tables, shared, ious = (np.stack(column) for column in zip(*rows, strict=True))
-    return Lessons(tables, shared, ious, np.array(kinds), np.array(wholes), np.array(kept))
+    return Lessons(tables, shared, ious, np.array(kinds), np.array(wholes), np.array(kept)), pieces
 
 
-def lesson(network: ClickS, photo: PhotoLevels, task: RankingTask) -> tuple[Values, Values, Values]:
-    """Traits, overlaps and IoUs of the candidates for one click; see `Lessons`."""
+def lesson(
+    network: ClickS, photo: PhotoLevels, task: RankingTask, teacher: PieceTeacher
+) -> tuple[tuple[Values, Values, Values], PieceLesson]:
+    """Traits, overlaps and IoUs of the candidates for one click, see `Lessons`, and the piece that it lies in."""
     cameras = cameras_around_click(task.click, network.centred_size)
     views = np.stack([photo.view(camera) for camera in cameras])
     features = network.encode_views(views, [camera.fov_x for camera in cameras], centred=True)
@@ -284,11 +334,9 @@ def lesson(network: ClickS, photo: PhotoLevels, task: RankingTask) -> tuple[Valu
     size = task.truth.shape[-1]
     areas = np.stack([pixel_solid_angles(size, camera.fov_x) for camera in cameras])
     ious = task.ious(np.stack([_as_large(candidate.inside, size) for candidate in candidates]), of, areas)
-    return (
-        traits(cameras, views, answers, candidates, shared),
-        overlaps(shared).astype(np.float32),
-        ious.astype(np.float32),
-    )
+    table = traits(cameras, views, answers, candidates, shared)
+    row = (table, overlaps(shared).astype(np.float32), ious.astype(np.float32))
+    return row, teacher.lesson(task, cameras, candidates)
 
 
 def _as_large(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

@@ -36,6 +36,8 @@ Bits = NDArray[np.bool_]
 
 SMALLEST, LARGEST = 4e-4, 8.0
 """Steradians of an object that is clicked on."""
+LARGE = 0.25
+"""Steradians from which on one is called large: a cone of 32 degrees."""
 _ONE_PIECE = 0.9
 """Share of a world's object that must be in one piece."""
 _PER_VIEW = 2
@@ -51,12 +53,14 @@ class TaskPlan:
 
     Attributes:
         per_photo, per_world: In each photograph and each world, at most.
+        large: Further ones in each world, on what is large, also skies.
         size: Pixels along each side of the views around a click.
         seed: Decides where.
     """
 
     per_photo: int = 16
     per_world: int = 5
+    large: int = 3
     size: int = 128
     seed: int = 0
 
@@ -138,10 +142,10 @@ def write_world_tasks(paths: Sequence[Path], out: Path, plan: TaskPlan, *, progr
             rng = _rng(plan, target)
             world = read_sample(path)
             photo = PhotoLevels(np.ascontiguousarray(world.rgb))
-            tasks = [
-                _task(photo, click, kind, mask, None, plan.size)
-                for click, kind, mask in _world_clicks(WorldRegions(world), world.instances == 0, plan.per_world, rng)
-            ]
+            regions, structure = WorldRegions(world), world.instances == 0
+            clicked = [*_world_clicks(regions, structure, plan.per_world, rng)]
+            clicked += _large_clicks(regions, structure, plan.large, rng)
+            tasks = [_task(photo, click, kind, mask, None, plan.size) for click, kind, mask in clicked]
             _write(tasks, target)
         progress(done, len(paths))
 
@@ -239,14 +243,31 @@ def _world_clicks(
     left = count
     for number in rng.choice(objects, drawn, replace=False, p=chance / chance.sum()) if drawn else ():
         mask = np.asarray(regions.leaves == number)
-        areas = runs_inside(mask).solid_angles()
         if left == 0:
             break
-        if areas.max() >= _ONE_PIECE * areas.sum():
+        if _is_one_piece(mask):
             left -= 1
-            central = rng.random() < _CENTRAL
-            click = Click(*farthest_point_inside(mask)) if central else _anywhere(mask, rng)
-            yield click, Kind.STRUCTURE if structure[mask][0] else Kind.THING, mask
+            yield _click_on(mask, rng), Kind.STRUCTURE if structure[mask][0] else Kind.THING, mask
+
+
+def _large_clicks(
+    regions: WorldRegions, structure: Bits, count: int, rng: np.random.Generator
+) -> Iterator[tuple[Click, Kind, Bits]]:
+    """Clicks on objects of which no view shows much, each as likely as the others."""
+    sizes = regions.whole[regions.levels == Level.OBJECT]
+    for number in rng.permutation(np.flatnonzero((sizes >= LARGE) & (sizes <= LARGEST)))[:count]:
+        mask = np.asarray(regions.leaves == number)
+        if _is_one_piece(mask):
+            yield _click_on(mask, rng), Kind.STRUCTURE if structure[mask][0] else Kind.THING, mask
+
+
+def _is_one_piece(mask: Bits) -> bool:
+    areas = runs_inside(mask).solid_angles()
+    return bool(areas.max() >= _ONE_PIECE * areas.sum())
+
+
+def _click_on(mask: Bits, rng: np.random.Generator) -> Click:
+    return Click(*farthest_point_inside(mask)) if rng.random() < _CENTRAL else _anywhere(mask, rng)
 
 
 def _anywhere(mask: Bits, rng: np.random.Generator) -> Click:
