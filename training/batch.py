@@ -112,7 +112,8 @@ def run_batch(
 ) -> Report:
     """Do the same with many files; those that cannot be done do not stop the rest.
 
-    What could not be done is listed with its reason in `REJECTED` in the folder of results, also after an interruption.
+    What could not be done is listed with its reason in `REJECTED` in the folder of results, also after an interruption;
+    what earlier runs listed of other files stays there.
 
     Args:
         work: What to do; writes into `out`.
@@ -138,7 +139,7 @@ def run_batch(
                 report.add(outcome)
                 progress(number, len(files))
     finally:
-        _write_rejected(report, out / REJECTED)
+        _write_rejected(report, files, out / REJECTED)
     return report
 
 
@@ -214,15 +215,26 @@ def _outcomes_here(work: Work, files: Sequence[Path]) -> Generator[Outcome]:
         yield attempt(do, path)
 
 
-def _write_rejected(report: Report, path: Path) -> None:
-    """The list of what could not be done; no file when everything could."""
-    if not report.bad:
+def _write_rejected(report: Report, files: Sequence[Path], path: Path) -> None:
+    """The list of what could not be done, also by earlier runs on other files; no file when everything could."""
+    asked = set(map(str, files))
+    bad = {name: reason for name, reason in _read_rejected(path).items() if name not in asked}
+    bad |= {str(file): " ".join(reason.split()) for file, reason in report.bad.items()}
+    if not bad:
         with export_errors(path):
             path.unlink(missing_ok=True)
         return
-    rows = [f"{file}\t{' '.join(reason.split())}\n" for file, reason in sorted(report.bad.items())]
+    rows = [f"{file}\t{reason}\n" for file, reason in sorted(bad.items())]
     with atomic_file(path) as stream:
         stream.write("".join(["file\treason\n", *rows]).encode(errors="surrogateescape"))
+
+
+def _read_rejected(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    with export_errors(path):
+        lines = path.read_bytes().decode(errors="surrogateescape").split("\n")
+    return {name: reason for name, tab, reason in (line.partition("\t") for line in lines[1:]) if tab}
 
 
 @dataclass(eq=False)

@@ -108,6 +108,23 @@ def test_everything_is_done_once_and_what_cannot_be_is_listed(tmp_path, where):
     assert not (out / REJECTED).exists()
 
 
+def test_what_could_not_be_done_stays_listed_when_other_files_are_worked_on(tmp_path):
+    out = tmp_path / "out"
+    first = make_files(tmp_path / "first", 1, bad="bad")
+    second = make_files(tmp_path / "second", 1, worse="bad")
+
+    def listed():
+        return [row.partition("\t")[0] for row in (out / REJECTED).read_text().splitlines()[1:]]
+
+    run_batch(Copying(out), first, out)
+    assert listed() == [str(tmp_path / "first" / "bad.txt")]
+    run_batch(Copying(out), second, out)
+    assert listed() == [str(tmp_path / "first" / "bad.txt"), str(tmp_path / "second" / "worse.txt")]
+    (tmp_path / "first" / "bad.txt").write_text("good again")
+    run_batch(Copying(out), first, out)
+    assert listed() == [str(tmp_path / "second" / "worse.txt")]
+
+
 @pytest.mark.parametrize("where", [TWO, pytest.param(RAY, marks=pytest.mark.slow)], ids=["processes", "ray"])
 def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path, where):
     files, out, killed = make_files(tmp_path / "in", 16), tmp_path / "out", []

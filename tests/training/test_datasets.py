@@ -1,6 +1,7 @@
 """Public data sets are read from tiny folders in their layouts: units, masks, classes and frames are the room's."""
 
 import re
+from dataclasses import replace
 
 import layout_makers as makers
 import numpy as np
@@ -254,6 +255,20 @@ def test_a_set_becomes_labelled_panoramas_once(make, room, tmp_path):
         np.testing.assert_allclose(np.linalg.norm(labelled.normals[known], axis=-1), 1, atol=1e-5)
     (truth,) = read_truths(tmp_path / "out", "depth")
     np.testing.assert_array_equal(truth.depth, labelled.depth)
+
+
+def test_panoramas_whose_names_differ_by_a_folder_alone_get_files_of_their_own(room, tmp_path):
+    names = ("a/b-c", "a-b/c", "A-b/c", "d/e")
+    for count in range(len(names)):
+        makers.deep360_png(tmp_path / "set" / str(count), room)
+    found = [find_layout(tmp_path / "set" / str(count)) for count in range(len(names))]
+    layout = found[0][0]
+    entries = [replace(entry, name=name) for name, (_, (entry,)) in zip(names, found, strict=True)]
+    assert store_entries(layout, entries, tmp_path / "out", height=32) == (4, [])
+    assert store_entries(layout, entries, tmp_path / "out", height=32) == (0, [])
+    files = sorted((tmp_path / "out").iterdir())
+    assert len({path.name.lower() for path in files}) == 4
+    assert files[-1].name == "d-e.npz"
 
 
 def test_a_panorama_that_cannot_be_read_is_told_and_left_out(room, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,8 @@ def store_entries(
     Args:
         layout: How they are read.
         entries: Of the set.
-        out: Folder; an entry is NAME.npz, with - for /.
+        out: Folder; an entry is NAME.npz, with - for /, and some digits of the name's SHA-256 behind it where another
+            entry would be called the same.
         height: Rows of what is written; the set's own when left out. Labels are taken from the nearest pixel, so that
             nothing lies between two surfaces.
         progress: Called after each entry.
@@ -39,7 +42,7 @@ def store_entries(
         ExportError: A file cannot be written.
     """
     make_folder(out)
-    targets = [out / f"{entry.name.replace('/', '-')}.npz" for entry in entries]
+    targets = [out / f"{name}.npz" for name in _file_names([entry.name for entry in entries])]
     there = next((target for target in targets if target.exists()), None)
     if height is not None and there is not None and (rows := read_labelled(there, patches=False).size[0]) != height:
         raise PanoError(
@@ -59,6 +62,17 @@ def store_entries(
                 written += 1
         progress(done, len(entries))
     return written, bad
+
+
+def _file_names(names: Sequence[str]) -> list[str]:
+    """Names of entries as those of files, each another."""
+    flat = [name.replace("/", "-") for name in names]
+    # Some disks take large and small letters for the same.
+    often = Counter(name.lower() for name in flat)
+    return [
+        short if often[short.lower()] == 1 else f"{short}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+        for short, whole in zip(flat, names, strict=True)
+    ]
 
 
 def labelled_of(truth: Truth, origin: str, height: int | None = None) -> Labelled:
