@@ -208,8 +208,8 @@ def evaluate(
             STEM.semantic.png; for clicks STEM.instances.json with what it names, frames with instance masks, or worlds.
             Of the worlds that a run given as --model was trained on, only those are judged by that it held out; for
             exported weights, give worlds that they never saw.
-        model: A name of the catalogue, a folder of a run, a checkpoint, or a folder or file of exported weights; for
-            clicks the last alone. The bundled one when left out.
+        model: A name of the catalogue (for clicks click-s, sam2.1-tiny, ...), a folder of a run, a checkpoint, or a
+            folder or file of exported weights. The bundled one when left out.
         protocol: How it is judged: weighted by solid angle with true errors in metres, seam and poles apart
             (corrected), or as the papers do, with their quirks: dap for depth, mtpano for depth, normals and classes,
             sap for clicks.
@@ -217,7 +217,7 @@ def evaluate(
         published: Also print what the papers report, marked as such.
     """
     if task == "clicks":
-        _evaluate_clicks(folder, Path(model) if model else None, protocol, layout, published=published)
+        _evaluate_clicks(folder, model, protocol, layout, published=published)
         return
     if task == "detail":
         _evaluate_detail(folder, model or "pano-s")
@@ -247,23 +247,27 @@ def _print_published(task: str, layout: str, *, published: bool) -> None:
         _console.print(table)
 
 
-def _evaluate_clicks(folder: Path, weights: Path | None, protocol: str, layout: str | None, *, published: bool) -> None:
+def _evaluate_clicks(folder: Path, model: str | None, protocol: str, layout: str | None, *, published: bool) -> None:
     from training.click_evaluate import click_table, evaluate_clicks
     from training.click_methods import click_network, network_methods, untrained_methods
     from training.datasets import has_label
+    from training.evaluate import worlds_held_out
     from training.instance_evaluate import evaluate_instances, instance_table
 
     if protocol not in ("corrected", "sap"):
         raise PanoError(f"Expected one of the protocols corrected, sap for clicks, got {protocol}.")
     drawn = any(folder.glob("*.instances.json"))
     if protocol == "sap" or layout is not None or (not drawn and has_label(folder, "instances")):
-        methods, by_pixels = network_methods(click_network(weights)), protocol == "sap"
+        methods, by_pixels = network_methods(click_network(model)), protocol == "sap"
+        worlds = worlds_held_out(model, folder) if model else None
         with _progress_bar("Clicking") as update:
-            judged = evaluate_instances(folder, methods, layout=layout, by_pixels=by_pixels, progress=update)
+            judged = evaluate_instances(
+                folder, methods, layout=layout, by_pixels=by_pixels, worlds=worlds, progress=update
+            )
         _console.print(instance_table(judged, folder.name, by_pixels=by_pixels))
         _print_published("clicks", "instances", published=published)
         return
-    methods = {**network_methods(click_network(weights)), **untrained_methods()}
+    methods = {**network_methods(click_network(model)), **untrained_methods()}
     with _progress_bar("Clicking") as update:
         rows = evaluate_clicks(folder, methods, progress=update)
     _console.print(click_table(rows), highlight=False)
@@ -302,26 +306,23 @@ def export(
     _refuse_flags_of_others(recipe, "click-s", photos=photos)
     _refuse_flags_of_others(recipe, "pano-s", scenes=scenes, sheet=sheet)
     if recipe == "click-s":
-        _export_click_s(run, out, photos=photos, other_runs=other_runs, judge=judge)
-        return
-    from training.export_model import export_model, export_run
-    from training.judge_card import judge_for_card
+        written = _export_click_s(run, out, photos=photos, other_runs=other_runs, judge=judge)
+    elif recipe == "sap":
+        written = _export_sap(run, out, onnx=onnx, other_runs=other_runs, judge=judge)
+    else:
+        from training.export_model import export_model, export_run
+        from training.judge_card import judge_for_card, judge_run_for_card
 
-    if recipe != "pano-s":
-        if judge:
-            raise PanoError(
-                f"Expected --judge for a run of pano-s or click-s only, got one of {recipe}; judge the exported folder "
-                "with 'panoviewer-train evaluate'."
-            )
-        for path in export_run(run, out, onnx=onnx, other_runs=other_runs):
-            _console.print(f"Written: {path}")
-        return
-
-    written = export_model(run, out, onnx=onnx, other_runs=other_runs)
-    if judge or scenes or sheet:
-        with _progress_bar("Judging") as update:
-            judged = judge_for_card(out, labelled=judge, scenes=scenes, sheet=sheet, run=run, progress=update)
-        written = list(dict.fromkeys([*written, *judged]))
+        make = export_model if recipe == "pano-s" else export_run
+        written = make(run, out, onnx=onnx, other_runs=other_runs)
+        if judge or scenes or sheet:
+            with _progress_bar("Judging") as update:
+                if recipe == "pano-s":
+                    judged = judge_for_card(out, labelled=judge, scenes=scenes, sheet=sheet, run=run, progress=update)
+                else:
+                    card = written[0].with_suffix(".json")
+                    judged = judge_run_for_card(card, labelled=judge, run=run, progress=update)
+            written = list(dict.fromkeys([*written, *judged]))
     for path in written:
         _console.print(f"Written: {path}")
 
@@ -334,23 +335,38 @@ def _refuse_flags_of_others(recipe: str, model: str, **flags: object) -> None:
 
 def _export_click_s(
     run: Path, out: Path, *, photos: tuple[Path, ...], other_runs: tuple[Path, ...], judge: tuple[Path, ...]
-) -> None:
-    from training.click_card import export_click_s, judge_clicks_for_card
+) -> list[Path]:
+    from training.click_card import STEM, export_click_s, judge_clicks_for_card
 
     drawn, worlds = _judged_by(run, judge)
     written = export_click_s(run, out, photos=photos, other_runs=other_runs)
     if judge:
         with _progress_bar("Judging") as update:
-            judge_clicks_for_card(out, drawn=drawn, worlds=worlds, progress=update)
-    for path in written:
-        _console.print(f"Written: {path}")
+            judge_clicks_for_card(out / f"{STEM}.json", drawn=drawn, worlds=worlds, progress=update)
+    return written
+
+
+def _export_sap(
+    run: Path, out: Path, *, onnx: bool, other_runs: tuple[Path, ...], judge: tuple[Path, ...]
+) -> list[Path]:
+    from training.click_card import judge_clicks_for_card
+    from training.export_model import export_run
+    from training.model_card import shipped_page
+
+    drawn, worlds = _judged_by(run, judge)
+    written = export_run(run, out, onnx=onnx, other_runs=other_runs)
+    if judge:
+        with _progress_bar("Judging") as update:
+            card = written[0].with_suffix(".json")
+            judge_clicks_for_card(card, drawn=drawn, worlds=worlds, page=shipped_page, progress=update)
+    return written
 
 
 def _judged_by(run: Path, folders: tuple[Path, ...]) -> tuple[Path | None, list[Path]]:
-    """The folder of hand-drawn objects and the worlds by which a run of click-s may be judged."""
+    """The folder of hand-drawn objects and the worlds by which a run of click-s or sap may be judged."""
     if not folders:
         return None, []
-    from training.checkpoint import load_checkpoint
+    from training.checkpoint import load_checkpoint, recipe_of
     from training.clicks.views import ViewFolder
     from training.dataset import held_out_worlds
     from training.worlds.shards import world_files
@@ -358,9 +374,10 @@ def _judged_by(run: Path, folders: tuple[Path, ...]) -> tuple[Path | None, list[
     drawn = [folder for folder in folders if any(folder.glob("*.instances.json"))]
     if len(drawn) > 1:
         raise PanoError(f"Expected one folder of hand-drawn objects, got {len(drawn)}; leave out one: {drawn[1]}")
-    config = load_checkpoint(run, "click-s")["config"]
+    config = load_checkpoint(run, recipe_of(run))["config"]
     # A view tells of which world it is by the name of that world's file, which is its seed.
-    seen = set(ViewFolder(Path(config["views"])).sources)
+    views = config.get("views") or config.get("pictures")
+    seen = set(ViewFolder(Path(views)).sources) if views else set()
     worlds: list[Path] = []
     for folder in folders:
         held_out = held_out_worlds(folder, config)

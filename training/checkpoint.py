@@ -9,6 +9,7 @@ import torch
 
 from core.errors import PanoError
 from core.io.atomic import atomic_file
+from core.models.own import WEIGHTS_SUFFIX
 
 FILE_NAME = "last.pt"
 
@@ -70,6 +71,13 @@ def load_checkpoint(path: Path, recipe: str) -> dict[str, Any]:
 def recipe_of(path: Path) -> str:
     """Name of the model that a run trains; arguments and errors as for `load_checkpoint`."""
     return str(_read(path)["recipe"])
+
+
+def is_run_place(path: Path) -> bool:
+    """Whether a place is that of a run or a checkpoint, and not of exported weights."""
+    if path.is_dir():
+        return (path / FILE_NAME).exists() or not any(path.glob(f"*{WEIGHTS_SUFFIX}"))
+    return path.suffix != WEIGHTS_SUFFIX
 
 
 def _read(path: Path) -> dict[str, Any]:

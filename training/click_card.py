@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.errors import PanoError
 from core.models.click_s import NAME, ClickSConfig
+from core.models.own import WEIGHTS_SUFFIX
 from core.progress import Progress, silent
 from training.checkpoint import load_checkpoint
 from training.click_evaluate import CLICKS, ClickRow, evaluate_clicks
 from training.click_methods import NO_SWEEP, ZIGZAG, click_network, network_methods, untrained_methods
-from training.click_worlds import KINDS, evaluate_worlds
+from training.click_worlds import evaluate_worlds
 from training.clicks.photos import photo_terms
 from training.clicks.ranking import forget_old_ranking
 from training.clicks.views import ViewFolder
 from training.export_model import write_weights
 from training.model_card import (
     describe_run,
+    drawn_parts,
     held_out_parts,
     list_parts,
     read_card,
     runs_table,
     settings_text,
     table,
+    world_parts,
     write_card,
 )
 from training.recipes.click_s import ZIGZAG_SHARE
@@ -90,26 +91,31 @@ def _photographs(views: Path, folders: Sequence[Path]) -> list[dict[str, str]]:
 
 
 def judge_clicks_for_card(
-    folder: Path, *, drawn: Path | None, worlds: Sequence[Path], progress: Progress = silent
+    card_file: Path,
+    *,
+    drawn: Path | None,
+    worlds: Sequence[Path],
+    page: Callable[[Mapping[str, Any]], str] | None = None,
+    progress: Progress = silent,
 ) -> list[Path]:
-    """Judge the weights in a folder and write the results into the card beside them.
+    """Judge the weights beside a card and write the results into it.
 
     Args:
-        folder: Where `export_click_s` wrote.
+        card_file: Of click-s, or of what the recipe sap trained.
         drawn: Folder with hand-drawn objects.
         worlds: Held-out worlds.
+        page: Makes the page of the card; `click_card_page` when left out.
         progress: Called after each panorama.
     """
-    card_file = folder / f"{STEM}.json"
     card = read_card(card_file)
-    methods = network_methods(click_network(folder))
+    methods = network_methods(click_network(card_file.with_suffix(WEIGHTS_SUFFIX)))
     if drawn is not None:
         rows = evaluate_clicks(drawn, {**methods, **untrained_methods()}, clicks=CLICKS, progress=progress)
         card["drawn"] = [_plain(row) for row in rows]
     if worlds:
         both = {name: methods[name] for name in (ZIGZAG, NO_SWEEP)}
         card["worlds"] = [_plain(row) for row in evaluate_worlds(worlds, both, clicks=1, progress=progress)]
-    return write_card(card, card_file, click_card_page)
+    return write_card(card, card_file, page or click_card_page)
 
 
 def _plain(row: ClickRow) -> dict[str, Any]:
@@ -149,46 +155,8 @@ def click_card_page(card: Mapping[str, Any]) -> str:
         "`panoviewer-train generate`.",
         f"{len(photographs)} photographs:\n\n" + "\n".join(photographs) if photographs else "No photograph was used.",
         *held_out_parts(runs),
-        *_drawn_parts(card.get("drawn", [])),
-        *_world_parts(card.get("worlds", [])),
+        *drawn_parts(card.get("drawn", [])),
+        *world_parts(card.get("worlds", [])),
         *list_parts("## What does not work", card.get("limits", [])),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _drawn_parts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not rows:
-        return []
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    objects = list(dict.fromkeys((row["picture"], row["object"]) for row in rows))
-    ious = {(row["picture"], row["object"], row["method"]): row["ious"] for row in rows}
-    last = len(rows[0]["ious"])
-    header = ["object", *(f"{method}, {count}" for method in methods for count in (1, last))]
-    lines: list[list[object]] = []
-    for picture, name in objects:
-        values = [ious[picture, name, method] for method in methods]
-        lines.append([f"{picture}: {name}", *(f"{value:.3f}" for row in values for value in (row[0], row[-1]))])
-    means = [np.mean([ious[key][i] for key in ious if key[2] == method]) for method in methods for i in (0, -1)]
-    lines.append(["mean", *(f"{mean:.3f}" for mean in means)])
-    title = (
-        f"IoU on the sphere with {len(objects)} objects drawn by hand on {len({o[0] for o in objects})} photographs, "
-        f"which nothing was trained on, after 1 click and after {last}: the first comes from the file, the next go to "
-        "the middle of the largest error."
-    )
-    return ["## Objects drawn by hand", title, table(header, lines)]
-
-
-def _world_parts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not rows:
-        return []
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    lines: list[list[object]] = []
-    for kind in KINDS:
-        values = {m: [row["ious"][0] for row in rows if row["picture"] == kind and row["method"] == m] for m in methods}
-        if values[methods[0]]:
-            lines.append([kind, len(values[methods[0]]), *(f"{np.mean(values[m]):.3f}" for m in methods)])
-    title = (
-        "Mean IoU after 1 click: objects wider than 120 degrees, across the seam, holding a pole, and others. Beside "
-        "the sweep around the sphere stands what the first view alone gives."
-    )
-    return ["## Objects of held-out worlds", title, table(["kind", "objects", *methods], lines)]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.models.click_s import ClickS
+from core.errors import PanoError
+from core.models import find_segmenter, load_segmenter
+from core.models.click_s import NAME, ClickS
+from core.models.own import CARD_SUFFIX
 from core.panorama import Panorama
 from core.scene import Click
 from core.segment.features import FeatureStore
 from core.segment.options import Order, SegmentOptions
 from core.segment.session import SegmentSession
 from core.segment.updates import Stage
+from training.checkpoint import is_run_place, recipe_of
 from training.click_baselines import color_flood, grab_cut
 from training.click_evaluate import Answer, Mask, Method
+from training.export_model import export_run
 
 if TYPE_CHECKING:
     from core.segment.network import ClickNetwork
@@ -64,8 +70,37 @@ def untrained_methods() -> dict[str, Method]:
     return {"GrabCut": grab_cut, "colour flood": color_flood}
 
 
-def click_network(weights: Path | None = None) -> ClickS:
-    """Click-s, bundled or from a file or folder of exported weights, on the CPU: figures must not depend on a GPU."""
-    if weights is not None and weights.is_dir():
-        weights = weights / "click_s.safetensors"
-    return ClickS(weights, device="cpu")
+def click_network(choice: str | Path | None = None) -> ClickNetwork:
+    """A network to click with.
+
+    Args:
+        choice: A name of the catalogue (sam2.1-tiny), a folder of a run of click-s or sap, a checkpoint, or a folder or
+            file of exported weights; the bundled click-s when left out. Click-s runs on the CPU: its figures must not
+            depend on a GPU.
+
+    Raises:
+        PanoError: There is no such network, or the run is of one that is not clicked with.
+    """
+    if choice is None:
+        return ClickS(device="cpu")
+    path = Path(choice)
+    if isinstance(choice, str) and not path.exists():
+        return _loaded(choice)
+    if is_run_place(path):
+        recipe = recipe_of(path)
+        if recipe not in ("click-s", "sap"):
+            raise PanoError(
+                f"Expected a run of click-s or sap to click with, got one of {recipe}; choose another: {path}"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            export_run(path, Path(folder))
+            return _loaded(folder)
+    file = path / "click_s.safetensors" if path.is_dir() else path
+    if file.is_file() and not file.with_suffix(CARD_SUFFIX).is_file():
+        return ClickS(file, device="cpu")
+    return _loaded(str(path.absolute()))
+
+
+def _loaded(name: str) -> ClickNetwork:
+    is_click_s = find_segmenter(name).entry == find_segmenter(NAME).entry
+    return load_segmenter(name, device="cpu" if is_click_s else "auto")

@@ -18,11 +18,11 @@ from core.geometry.sphere import erp_angles, erp_rays
 from core.models import load_model
 from core.models.base import PanoramaModel
 from core.models.levelled import predict_panorama
-from core.models.own import CARD_SUFFIX, WEIGHTS_SUFFIX
+from core.models.own import CARD_SUFFIX
 from core.models.pano_s import NAME, PanoS
 from core.panorama import Panorama
 from core.prediction import Prediction
-from training.checkpoint import FILE_NAME, load_checkpoint, recipe_of
+from training.checkpoint import is_run_place, load_checkpoint, recipe_of
 from training.dataset import held_out_worlds
 from training.datasets import find_layout
 from training.export_model import STEM, export_model, export_run
@@ -105,7 +105,7 @@ def evaluate(
     Raises:
         PanoError: There is nothing to judge on, no such model, or a protocol that does not judge this task.
     """
-    truths = read_truths(folder, task, worlds=_held_out(run or model, folder), layout=layout, alone=True)
+    truths = read_truths(folder, task, worlds=worlds_held_out(run or model, folder), layout=layout, alone=True)
     first = next(truths, None)
     if first is None:
         raise PanoError(f"Expected panoramas labelled for {task}, got none; choose another task or folder: {folder}")
@@ -129,7 +129,7 @@ def open_model(model: str | Path) -> PanoramaModel:
     path = Path(model)
     if _is_name(model):
         return load_model(str(model))
-    if not _is_run(path):
+    if not is_run_place(path):
         has_card = path.is_dir() or path.with_suffix(CARD_SUFFIX).is_file()
         return load_model(str(path.absolute())) if has_card else PanoS(path)
     with tempfile.TemporaryDirectory() as folder:
@@ -144,17 +144,10 @@ def _is_name(model: str | Path) -> bool:
     return isinstance(model, str) and not Path(model).exists()
 
 
-def _is_run(path: Path) -> bool:
-    """Whether a place is that of a run or a checkpoint, and not of exported weights."""
-    if path.is_dir():
-        return (path / FILE_NAME).exists() or not any(path.glob(f"*{WEIGHTS_SUFFIX}"))
-    return path.suffix != WEIGHTS_SUFFIX
-
-
-def _held_out(run: str | Path, folder: Path) -> list[Path] | None:
+def worlds_held_out(run: str | Path, folder: Path) -> list[Path] | None:
     """The worlds of a folder that a run was trained on, as far as it held them out; None for other folders."""
     path = Path(run)
-    if _is_name(run) or not _is_run(path):
+    if _is_name(run) or not is_run_place(path):
         return None
     return held_out_worlds(folder, load_checkpoint(path, recipe_of(path))["config"])
 

@@ -65,6 +65,7 @@ def evaluate_instances(
     *,
     layout: str | None = None,
     by_pixels: bool = False,
+    worlds: Sequence[Path] | None = None,
     progress: Progress = silent,
 ) -> list[InstanceRow]:
     """Judge methods on every object of a data set with instance masks.
@@ -74,13 +75,16 @@ def evaluate_instances(
         methods: By name; each gets every object.
         layout: How the folder lies; found out when left out.
         by_pixels: Count pixels of the panorama, as the paper does; otherwise solid angle.
+        worlds: Of a folder of worlds, those to judge by; all when left out.
         progress: Called after each panorama.
 
     Raises:
         PanoError: There are no objects, or a file is broken.
     """
     found, entries = find_layout(folder, layout)
-    labelled = [entry for entry in entries if "instances" in entry.labels]
+    labelled = [
+        entry for entry in entries if "instances" in entry.labels and (worlds is None or entry.picture in worlds)
+    ]
     iou = pixel_iou if by_pixels else mask_iou
     rows: list[InstanceRow] = []
     for done, entry in enumerate(labelled, start=1):

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import PanoError
+from core.models import find_model
+from core.models.own import WEIGHTS_SUFFIX
 from core.models.pano_s import PanoS
 from core.progress import Progress, silent
 from training.evaluate import Report, evaluate
 from training.export_model import STEM
-from training.model_card import read_card, write_card
+from training.model_card import read_card, shipped_page, write_card
 from training.scenes import list_scenes, result_sheet, scene_facts, scene_table
 from training.truths import JudgedTask, has_truths
 
@@ -46,13 +48,10 @@ def judge_for_card(
     """
     if sheet is not None and scenes is None:
         raise PanoError(f"Expected photographs for the sheet, got none; name their folder with --scenes: {sheet}")
-    for where in labelled:
-        if not any(has_truths(where, task) for task in TASKS):
-            raise PanoError(f"Expected worlds or labelled pictures to judge by, got none; choose another: {where}")
+    jobs = _jobs(labelled, TASKS)
     card_file, weights = folder / f"{STEM}.json", folder / f"{STEM}.safetensors"
     card = read_card(card_file)
     model = PanoS(weights)
-    jobs = [(task, where) for where in labelled for task in TASKS if has_truths(where, task)]
     steps = len(jobs) + (scenes is not None) + (sheet is not None)
     reports: list[dict[str, Any]] = []
     for done, (task, where) in enumerate(jobs, start=1):
@@ -71,6 +70,49 @@ def judge_for_card(
             written.append(sheet)
             progress(steps, steps)
     return [*write_card(card, card_file), *written]
+
+
+def judge_run_for_card(
+    card_file: Path, *, labelled: Sequence[Path], run: Path, progress: Progress = silent
+) -> list[Path]:
+    """The same for the weights of any recipe whose network says something of whole panoramas.
+
+    Args:
+        card_file: That `export_run` wrote.
+        labelled: As for `judge_for_card`; of what is labelled there, it is judged for what the network says.
+        run: Where the weights come from; of the worlds that it was trained on, those count that it held out.
+        progress: Called after each step.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        PanoError: There is nothing to judge by.
+        ExportError: A file cannot be written.
+    """
+    weights = card_file.with_suffix(WEIGHTS_SUFFIX)
+    said = find_model(str(weights)).tasks
+    jobs = _jobs(labelled, [task for task in TASKS if task in said])
+    card = read_card(card_file)
+    reports = []
+    for done, (task, where) in enumerate(jobs, start=1):
+        reports.append(_rounded(evaluate(task, where, model=weights, run=run)))
+        progress(done, len(jobs))
+    card["reports"] = reports
+    return write_card(card, card_file, shipped_page)
+
+
+def _jobs(labelled: Sequence[Path], tasks: Sequence[JudgedTask]) -> list[tuple[JudgedTask, Path]]:
+    jobs = []
+    for where in labelled:
+        found = [(task, where) for task in tasks if has_truths(where, task)]
+        if not found:
+            raise PanoError(
+                f"Expected worlds or pictures labelled for {', '.join(tasks)} to judge by, got none; choose another: "
+                f"{where}"
+            )
+        jobs += found
+    return jobs
 
 
 def _rounded(report: Report) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.errors import PanoError
 from core.io.atomic import atomic_file
+from training.click_worlds import KINDS
 from training.dataset import list_photos
 from training.manifest import read_scenes
 
@@ -134,6 +137,9 @@ def shipped_page(card: Mapping[str, Any]) -> str:
         *card["data"],
         *judged,
         f"The score that counts is {card['headline']['name']}; {direction} is better." if judged else "",
+        *_report_parts(card.get("reports", [])),
+        *drawn_parts(card.get("drawn", [])),
+        *world_parts(card.get("worlds", [])),
         *list_parts("## What does not work", card.get("limits", [])),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -219,6 +225,46 @@ def _scene_parts(scenes: Mapping[str, Any] | None) -> list[str]:
         f"{right} of {len(rows)} look right: {scenes['rule']}",
         table(("Picture", "Scene", "P(indoor)", "far above", "far below", "ground below", "right"), rows),
     ]
+
+
+def drawn_parts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How clicks on hand-drawn objects did."""
+    if not rows:
+        return []
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    objects = list(dict.fromkeys((row["picture"], row["object"]) for row in rows))
+    ious = {(row["picture"], row["object"], row["method"]): row["ious"] for row in rows}
+    last = len(rows[0]["ious"])
+    header = ["object", *(f"{method}, {count}" for method in methods for count in (1, last))]
+    lines: list[list[object]] = []
+    for picture, name in objects:
+        values = [ious[picture, name, method] for method in methods]
+        lines.append([f"{picture}: {name}", *(f"{value:.3f}" for row in values for value in (row[0], row[-1]))])
+    means = [np.mean([ious[key][i] for key in ious if key[2] == method]) for method in methods for i in (0, -1)]
+    lines.append(["mean", *(f"{mean:.3f}" for mean in means)])
+    title = (
+        f"IoU on the sphere with {len(objects)} objects drawn by hand on {len({o[0] for o in objects})} photographs, "
+        f"which nothing was trained on, after 1 click and after {last}: the first comes from the file, the next go to "
+        "the middle of the largest error."
+    )
+    return ["## Objects drawn by hand", title, table(header, lines)]
+
+
+def world_parts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How clicks on objects of held-out worlds did."""
+    if not rows:
+        return []
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    lines: list[list[object]] = []
+    for kind in KINDS:
+        values = {m: [row["ious"][0] for row in rows if row["picture"] == kind and row["method"] == m] for m in methods}
+        if values[methods[0]]:
+            lines.append([kind, len(values[methods[0]]), *(f"{np.mean(values[m]):.3f}" for m in methods)])
+    title = (
+        "Mean IoU after 1 click: objects wider than 120 degrees, across the seam, holding a pole, and others. Beside "
+        "the sweep around the sphere stands what the first view alone gives."
+    )
+    return ["## Objects of held-out worlds", title, table(["kind", "objects", *methods], lines)]
 
 
 def list_parts(title: str, lines: Sequence[str]) -> list[str]:

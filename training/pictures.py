@@ -26,3 +26,10 @@ def write_picture(rgb: NDArray[np.uint8], path: Path) -> None:
         raise ExportError(f"Expected the name of a picture, ending in {', '.join(_FORMATS)}; choose one: {path}")
     with atomic_file(path) as stream:
         Image.fromarray(np.ascontiguousarray(rgb)).save(stream, name, quality=_QUALITY)
+
+
+def tinted(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(h, w, 3) a picture with a mask (h, w) in red."""
+    red = np.array([255, 40, 40], np.uint8)
+    shown: NDArray[np.uint8] = np.where(mask[..., None], rgb // 2 + red // 2, rgb)
+    return shown

@@ -125,7 +125,7 @@ def test_worlds_of_one_name_in_two_folders_keep_their_own_rows(tmp_path):
 
 def test_the_card_sets_the_sweep_beside_the_first_view_alone(exported, tmp_path):
     write_sample(made_world(0), tmp_path / "00000000.npz")
-    judge_clicks_for_card(exported, drawn=None, worlds=[tmp_path / "00000000.npz"])
+    judge_clicks_for_card(exported / "click_s.json", drawn=None, worlds=[tmp_path / "00000000.npz"])
     page = (exported / "click_s.md").read_text()
     assert "| kind | objects | zigzag | first view only |" in page
 

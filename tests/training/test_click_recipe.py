@@ -1,5 +1,7 @@
 """Click-s learns, in small."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -142,6 +144,23 @@ def test_photographs_that_are_added_take_none_of_the_others_out_of_training(fold
     names = [f"photo_{number}.jpg" for number in range(40)]
     before, after = held_out_sources(names, worlds), held_out_sources([*names, "another.jpg"], worlds)
     assert not (after[:40] & ~before).any()
+
+
+def test_what_is_shown_of_a_run_is_the_view_what_was_meant_and_what_was_found(folders, tmp_path):
+    sources = ["a.jpg", "b.jpg", "00000000.npz", "00000001.npz"]
+    write_views([replace(made_view(seed), source=source) for seed, source in enumerate(sources)], tmp_path / "a.npz")
+    recipe = opened(config_for((folders[0], tmp_path), tmp_path / "run"))
+    torch.manual_seed(0)
+    network = recipe.build()
+    panels = recipe.panels(network)
+    assert network.training
+    assert {name: panel.shape for name, panel in panels.items()} == {"photo": (64, 192, 3), "world": (64, 192, 3)}
+    for panel in panels.values():
+        view, meant, _ = np.split(panel, 3, axis=1)
+        assert view.std() > 5
+        changed = (view != meant).any(axis=-1)
+        assert changed.mean() > 0.005
+        assert (meant[changed][:, 0] >= 127).all()
 
 
 def test_a_right_answer_costs_little_and_a_wrong_one_much():

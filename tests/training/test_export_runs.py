@@ -9,11 +9,17 @@ import pytest
 from click_makers import made_view, made_world
 from safetensors import safe_open
 
+from core.errors import PanoError
 from panoviewer.cli import main
 from training.checkpoint import load_checkpoint
+from training.click_card import judge_clicks_for_card
+from training.click_methods import click_network, network_methods
 from training.clicks.views import write_views
-from training.evaluate import evaluate
+from training.evaluate import evaluate, worlds_held_out
 from training.export_model import export_run
+from training.instance_evaluate import evaluate_instances, instance_means
+from training.judge_card import judge_run_for_card
+from training.model_card import shipped_page
 from training.recipes import RECIPES
 from training.trainer import train
 from training.worlds.sample import write_sample
@@ -31,7 +37,7 @@ SETTINGS = {
 def trained(box_worlds, tmp_path):
     """Trains a recipe for one step; gives the folder of the run."""
 
-    def work(name):
+    def work(name, **others):
         folders = {"worlds": box_worlds}
         if name in ("click-s", "sap"):
             folders = {"worlds": tmp_path / "worlds"}
@@ -43,7 +49,7 @@ def trained(box_worlds, tmp_path):
             folders["views"].mkdir()
             write_views([made_view(seed) for seed in range(6)], folders["views"] / "a.npz")
         base = {"batch": 2, "steps": 1, "warmup": 1, "held_out": 1, "device": "cpu", "out": tmp_path / "run"}
-        config = RECIPES[name].config_class()(**{**base, **folders, **SETTINGS[name]})
+        config = RECIPES[name].config_class()(**{**base, **folders, **SETTINGS[name], **others})
         return train(name, config, resume=False, report=lambda _: None)
 
     return work
@@ -141,8 +147,36 @@ def test_a_trained_network_for_clicks_cuts_out_from_the_command_line(name, train
         out.unlink()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["click-s-small", "sam2.1-least"])
+def test_clicks_of_a_run_and_of_its_export_are_judged_alike_and_go_into_the_card(network, trained, tmp_path):
+    run = trained("sap", network=network)
+    written = export_run(run, tmp_path / "out")
+    worlds = tmp_path / "worlds"
+    means = []
+    for choice in (run, tmp_path / "out"):
+        methods = {"zigzag": network_methods(click_network(choice))["zigzag"]}
+        rows = evaluate_instances(worlds, methods, worlds=worlds_held_out(str(run), worlds))
+        assert {row.picture for row in rows} == {"00000000"}
+        means.append(instance_means(rows)["zigzag"])
+    assert means[0] == pytest.approx(means[1])
+    judge_clicks_for_card(
+        written[0].with_suffix(".json"), drawn=None, worlds=[worlds / "00000000.npz"], page=shipped_page
+    )
+    assert "## Objects of held-out worlds" in written[0].with_suffix(".md").read_text()
+
+
+def test_what_is_no_network_for_clicks_is_told(trained):
+    with pytest.raises(PanoError, match="a run of click-s or sap to click with, got one of dap"):
+        click_network(trained("dap"))
+    with pytest.raises(PanoError, match=r"sam2\.1-tiny"):
+        click_network("sam2.1-tiny")
+    with pytest.raises(PanoError, match="one of the models click-s"):
+        click_network("nobody")
+
+
 def test_the_card_tells_data_steps_hardware_results_and_licence_and_the_weights_are_the_averaged_ones(
-    trained, tmp_path
+    trained, box_worlds, tmp_path
 ):
     run = trained("dap")
     export_run(run, tmp_path / "out")
@@ -159,3 +193,11 @@ def test_the_card_tells_data_steps_hardware_results_and_licence_and_the_weights_
     with safe_open(tmp_path / "out" / "dap.safetensors", framework="pt") as file:
         for key in file.keys():  # noqa: SIM118 - it is no mapping
             assert file.get_tensor(key).equal(state["ema"][key])
+    # What the weights are judged by joins it; dap says nothing of normals and classes.
+    judge_run_for_card(tmp_path / "out" / "dap.json", labelled=[box_worlds], run=run)
+    judged = json.loads((tmp_path / "out" / "dap.json").read_text())
+    assert [(report["task"], report["rows"]) for report in judged["reports"]] == [("depth", 1)]
+    assert {name: value for name, value in judged.items() if name != "reports"} == card
+    assert "### depth: " in (tmp_path / "out" / "dap.md").read_text()
+    with pytest.raises(PanoError, match="labelled for depth to judge by"):
+        judge_run_for_card(tmp_path / "out" / "dap.json", labelled=[tmp_path], run=run)

@@ -27,6 +27,7 @@ from training.clicks.world_looks import OpenWorld, mirrored, open_world
 from training.config import WorldTraining
 from training.dataset import WorldFolder
 from training.draw import Draw
+from training.pictures import tinted
 from training.pool import Pool
 from training.recipes.base import Batch, Headline, Recipe, Shipped
 from training.sap.clips import Clip, collate_clips, drift_clip, picture_clip, plain_clip, zigzag_clip
@@ -204,7 +205,7 @@ class SapRecipe(Recipe):
         masks = scan.masks([[item.drawn.click] for item in objects])
         network.train()
         return {
-            f"{number} {item.kind}": np.concatenate([rgb, _tinted(rgb, item.drawn.mask), _tinted(rgb, mask)])
+            f"{number} {item.kind}": np.concatenate([rgb, tinted(rgb, item.drawn.mask), tinted(rgb, mask)])
             for number, (item, mask) in enumerate(zip(objects, masks, strict=True))
         }
 
@@ -238,9 +239,3 @@ class SapRecipe(Recipe):
 @lru_cache(maxsize=1024)
 def _opened(path: Path) -> OpenWorld:
     return open_world(read_sample(path))
-
-
-def _tinted(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    red = np.array([255, 40, 40], np.uint8)
-    tinted: NDArray[np.uint8] = np.where(mask[..., None], rgb // 2 + red // 2, rgb)
-    return tinted
