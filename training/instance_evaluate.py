@@ -146,8 +146,12 @@ def instance_means(rows: Sequence[InstanceRow]) -> dict[str, dict[str, float]]:
             for size in SIZES:
                 ious = _of_size(of_method, size, click)
                 if len(ious):
-                    means[method][f"{click} click{'s' * (click > 1)} {size}"] = float(np.mean(ious))
+                    means[method][_title(click, size)] = float(np.mean(ious))
     return means
+
+
+def _title(click: int, size: str) -> str:
+    return f"{click} click{'s' * (click > 1)} {size}"
 
 
 def _of_size(rows: Sequence[InstanceRow], size: str, click: int) -> NDArray[np.float64]:
@@ -155,7 +159,7 @@ def _of_size(rows: Sequence[InstanceRow], size: str, click: int) -> NDArray[np.f
 
 
 def instance_table(rows: Sequence[InstanceRow], folder: str, *, by_pixels: bool) -> Table:
-    """The means for the terminal."""
+    """The means for the terminal: a line for each method and number of clicks, a column for each size of objects."""
     means = instance_means(rows)
     first = next(iter(means))
     counts = {size: sum(row.method == first and size in ("all", row.size) for row in rows) for size in SIZES}
@@ -167,9 +171,11 @@ def instance_table(rows: Sequence[InstanceRow], folder: str, *, by_pixels: bool)
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    columns = list(dict.fromkeys(name for of_method in means.values() for name in of_method))
-    for name in ("method", *columns):
-        table.add_column(name, justify="left" if name == "method" else "right", overflow="fold")
+    sizes = [size for size in SIZES if counts[size]]
+    for name in ("method", "clicks", *sizes):
+        table.add_column(name, justify="left" if name == "method" else "right")
     for method, scores in means.items():
-        table.add_row(method, *(f"{scores[name]:.3f}" if name in scores else "" for name in columns))
+        for number, click in enumerate(CLICKS):
+            cells = (f"{scores[_title(click, size)]:.3f}" for size in sizes)
+            table.add_row("" if number else method, str(click), *cells)
     return table

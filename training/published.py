@@ -6,7 +6,7 @@ figure that could not be read there is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
@@ -154,17 +154,35 @@ def published_table(task: str, layout: str) -> Table | None:
     rows = published_rows(task, layout)
     if not rows:
         return None
-    columns = list(dict.fromkeys(name for row in rows for name in row.scores))
+    is_clicks = task == "clicks"
+    columns = list(dict.fromkeys(_size(name) if is_clicks else name for row in rows for name in row.scores))
+    doubt = "; DAP's RMSE may be a mean absolute error" if task == "depth" else ""
     table = Table(
         title=f"{task}: published figures, not measured here",
-        caption="By the papers' own protocols on their own sets; DAP's RMSE may be a mean absolute error. "
+        caption=f"By the papers' own protocols on their own sets{doubt}. "
         f"Source: {'; '.join(sorted({row.source for row in rows}))}.",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for name in ("set", "method", *columns, "paper"):
+    for name in ("set", "method", *(["clicks"] if is_clicks else []), *columns, "paper"):
         table.add_column(name, justify="right" if name in columns else "left", overflow="fold")
     for row in rows:
-        cells = [f"{row.scores[name]:.4g}" if name in row.scores else "" for name in columns]
-        table.add_row(row.benchmark, row.method, *cells, row.source.partition(",")[0])
+        head, paper = (row.benchmark, row.method), row.source.partition(",")[0]
+        if not is_clicks:
+            table.add_row(*head, *_cells(row.scores, columns), paper)
+            continue
+        # A line for each number of clicks: side by side they would be wider than a terminal.
+        for clicks in dict.fromkeys(name.split()[0] for name in row.scores):
+            scores = {_size(name): score for name, score in row.scores.items() if name.split()[0] == clicks}
+            table.add_row(*head, clicks, *_cells(scores, columns), paper)
+            head, paper = ("", ""), ""
     return table
+
+
+def _size(name: str) -> str:
+    """Of "3 clicks small" and the like, which objects are meant."""
+    return name.rsplit(maxsplit=1)[-1]
+
+
+def _cells(scores: Mapping[str, float], columns: Sequence[str]) -> list[str]:
+    return [f"{scores[name]:.4g}" if name in scores else "" for name in columns]

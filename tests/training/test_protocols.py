@@ -14,7 +14,15 @@ from core.geometry.sphere import erp_rays, solid_angle
 from core.prediction import Prediction
 from training import evaluate as judging
 from training.evaluate import evaluate, report_table
-from training.instance_evaluate import evaluate_instances, instance_means, objects_of, pixel_iou, size_of
+from training.instance_evaluate import (
+    InstanceRow,
+    evaluate_instances,
+    instance_means,
+    instance_table,
+    objects_of,
+    pixel_iou,
+    size_of,
+)
 from training.judges import DepthJudge, NormalJudge, regions, seam_step
 from training.protocols import DapDepth, MtpanoClasses, MtpanoDepth, MtpanoNormals, judge_of
 from training.published import PUBLISHED, published_table
@@ -211,6 +219,24 @@ def test_published_figures_are_those_of_the_specification():
         "1 click large",
         "3 clicks all",
     }
+
+
+def test_tables_of_clicks_are_readable_in_80_columns():
+    console = Console(width=80, record=True, file=io.StringIO())
+    rows = [
+        InstanceRow("hall.jpg", number, size, method, (0.5, 0.6, 0.7))
+        for method in ("SAM 2.1 tiny, first view only", "click-s, zigzag")
+        for number, size in enumerate(("small", "large"))
+    ]
+    console.print(instance_table(rows, "halls", by_pixels=False))
+    console.print(published_table("clicks", "halls"))
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "method clicks all small large" in lines
+    assert "SAM 2.1 tiny, first view only 1 0.500 0.500 0.500" in lines
+    assert "3 0.700 0.700 0.700" in lines
+    assert "set method clicks all small medium large paper" in lines
+    assert "PAV-SOD SAP-tiny 1 0.758 0.539 0.766 0.797 SAP" in lines
+    assert lines[lines.index("PAV-SOD SAP-tiny 1 0.758 0.539 0.766 0.797 SAP") + 1].startswith("3 0.848")
 
 
 @pytest.fixture
