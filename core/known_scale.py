@@ -51,7 +51,20 @@ def rescale(prediction: Prediction, camera_height: float) -> Prediction:
             "set the scale; leave the camera height out."
         )
     depth = prediction.depth * np.float32(camera_height / prediction.camera_height)
-    return replace(prediction, depth=depth, camera_height=camera_height, is_metric=True)
+    notes = prediction.notes
+    if _is_unlikely(prediction, camera_height):
+        told = f"{prediction.camera_height:.3g} m that the model {prediction.model} estimates"
+        notes = (*notes, f"A camera height of {camera_height:.4g} m is far from the {told}; check it.")
+    return replace(prediction, depth=depth, camera_height=camera_height, is_metric=True, notes=notes)
+
+
+def _is_unlikely(estimated: Prediction, camera_height: float) -> bool:
+    """Whether a camera height is so far from the estimate that somebody may have mistyped; without metres, never."""
+    if not estimated.is_metric or not estimated.camera_height:
+        return False
+    lowest, highest = LIKELY_HEIGHTS
+    is_near = 1 / LIKELY_CHANGE <= camera_height / estimated.camera_height <= LIKELY_CHANGE
+    return not (is_near and lowest <= camera_height <= highest)
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,8 @@ class KnownScale:
             if self.camera_height is None:
                 return prediction
             note = f"Metres are those of a camera height of {self.camera_height:.4g} m, which somebody knows"
-            return replace(rescale(prediction, self.camera_height), notes=(*prediction.notes, f"{note}."))
+            scaled = rescale(prediction, self.camera_height)
+            return replace(scaled, notes=(*scaled.notes, f"{note}."))
         if factor is None:
             return prediction
         note = f"Metres are {factor:.4g} of the model's units, by a length that somebody knows."
@@ -124,13 +138,9 @@ class KnownScale:
         """
         if estimated.depth is None or not estimated.is_metric:
             return False
-        change = self.factors.get(estimated.model, 1.0)
-        if estimated.camera_height and self.camera_height is not None:
-            change = self.camera_height / estimated.camera_height
-            lowest, highest = LIKELY_HEIGHTS
-            if not lowest <= self.camera_height <= highest:
-                return True
-        return not 1 / LIKELY_CHANGE <= change <= LIKELY_CHANGE
+        if estimated.camera_height:
+            return self.camera_height is not None and _is_unlikely(estimated, self.camera_height)
+        return not 1 / LIKELY_CHANGE <= self.factors.get(estimated.model, 1.0) <= LIKELY_CHANGE
 
     def kept(self, *, is_metric: bool, model: str) -> KnownScale:
         """What of it holds for other photographs, too: the factor of a depth without unit does not.

@@ -50,6 +50,18 @@ def test_a_kept_camera_height_scales_predict_and_cloud(picture, tmp_path, in_pro
     assert ranges.max() == pytest.approx(2 * np.nanmax(before), rel=1e-5)
 
 
+@pytest.mark.parametrize(("height", "doubted"), [("1.4", False), ("4.9", True), ("200", True)])
+def test_an_unlikely_camera_height_counts_and_is_doubted(picture, tmp_path, in_process, capsys, height, doubted):
+    assert in_process("predict", picture, "-o", tmp_path / "out", "--camera-height", height) == 0
+    assert (f"height of {height} m is far from the 1.6 m" in capsys.readouterr().err) is doubted
+    about = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert about["camera_height"] == float(height)
+    assert any("far from" in note for note in about["notes"]) is doubted
+    write_scale(picture.parent, KnownScale(float(height)))
+    assert in_process("cloud", picture, "-o", tmp_path / "a.ply") == 0
+    assert ("is far from the 1.6 m" in capsys.readouterr().err) is doubted
+
+
 def test_what_is_known_of_another_model_is_not_said_of_this_one(picture, tmp_path, in_process):
     write_scale(picture.parent, KnownScale(factors={"another": 2.0}))
     assert in_process("predict", picture, "-o", tmp_path / "out") == 0
