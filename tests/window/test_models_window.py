@@ -221,6 +221,18 @@ def test_the_folder_can_be_another_one(window, settle, published, tmp_path):
     assert "missing" in row_of(dialog, "dap")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no such folder here")
+def test_a_folder_that_cannot_be_written_is_a_sentence_and_the_one_before_stays(window, settle, published):
+    dialog = opened(window, settle)
+    before = dialog._folder.text()
+    dialog._change.click()
+    dialog.findChild(QFileDialog, "weights_folder").fileSelected.emit("/proc/self")
+    settle(window)
+    assert dialog.messages.text.endswith("/proc/self")
+    assert dialog._folder.text() == before
+    assert not dialog._reset.isVisible()
+
+
 def test_a_file_that_is_refused_is_a_sentence(window, settle, published, tmp_path):
     dialog = opened(window, settle)
     (tmp_path / "other.pth").write_bytes(b"no checkpoint")
