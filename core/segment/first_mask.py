@@ -42,6 +42,7 @@ from core.segment.network import Features, ViewAnswer, ViewPrompt
 from core.segment.options import Merge
 from core.segment.photo import PhotoLevels
 from core.segment.piece import (
+    CAUTION,
     Classes,
     DenseNetwork,
     Piece,
@@ -355,7 +356,7 @@ class CentredGuess:
         gain = self._rule.gain(
             beside_chosen(own_traits(piece, click), likeness, table, scores, elected.number), piece.name
         )
-        if gain <= 0:
+        if gain <= CAUTION:
             return None
         return piece, float(np.clip((elected.quality or 0.0) + gain, 0.0, 1.0))
 

@@ -35,6 +35,8 @@ SIDE, FOV_DEG = 128, 100.0
 """Pixels and field of view of the six views that hold a piece."""
 BESIDE = math.radians(4)
 """As far from a view's border an object may end and still count as reaching it."""
+CAUTION = 0.05
+"""By how much the IoU of a piece must be expected to be higher before it is taken."""
 _GRID = 64
 _NUMBERS = ("mean", "scale", "weights")
 

@@ -167,15 +167,22 @@ class SegmentSession:
         """
         if self.options.order is Order.ERP:
             return False
-        if self._read_whole(silent):
+        if self.read_whole():
             return True
         for number in self._frames.nearest_first(*self._gaze):
             if self._encoder.encode_ahead(self._frames.camera(number)):
                 return True
         return self._encoder.write_one()
 
-    def _read_whole(self, progress: Progress) -> bool:
-        """Let whoever offers the first mask read the panorama, or tell what was read before; whether it was new."""
+    def read_whole(self, progress: Progress = silent) -> bool:
+        """Let whoever offers the first mask read the panorama as a whole, once; the first click would wait for it.
+
+        Args:
+            progress: May raise `Cancelled`.
+
+        Returns:
+            False when it was read before, also in an earlier run, or nobody wants to.
+        """
         guess = self._guess
         if not isinstance(guess, ReadsWhole) or not guess.whole_key or self._knows_whole:
             return False
@@ -247,7 +254,7 @@ class SegmentSession:
         if prompts not in self._guesses:
             progress(0, 1)
             with self._timed("whole"):
-                self._read_whole(progress)
+                self.read_whole(progress)
             with self._timed("network"):
                 result = guess.guess(self.panorama.rgb, prompts.clicks, prompts.box, before, progress=progress)
             with self._timed("merge"):

@@ -93,14 +93,17 @@ def _click_rows(
     options = SegmentOptions(expand=Expand.EVERYWHERE if everywhere else Expand.TOUCHED)
     asked = FourCalls(network) if everywhere else network
     name = f"{name}, every view" if everywhere else name
-    runs, shares = [], []
+    runs, shares, readings = [], [], []
     for _ in range(1 + plan.repeats):
         # Another array of the same pixels: the network remembers what it said about a photograph.
-        fresh = Panorama(rgb=panorama.rgb.copy())
+        session = SegmentSession(asked, Panorama(rgb=panorama.rgb.copy()), options)
+        began = time.perf_counter()
+        session.read_whole()
         started, used = time.perf_counter(), time.process_time()
-        runs.append(prompt_timings(SegmentSession(asked, fresh, options), [click]))
+        readings.append(started - began)
+        runs.append(prompt_timings(session, [click]))
         shares.append((time.process_time() - used) / (time.perf_counter() - started))
-    del runs[0], shares[0]
+    del runs[0], shares[0], readings[0]
 
     def row(task: str, seconds: list[float], limit: float | None, note: str = "") -> Row:
         goal = None if limit is None else at_most(limit)
@@ -109,6 +112,9 @@ def _click_rows(
 
     sweeps = [run.sweep for run in runs]
     if not everywhere:
+        if what is SMALL:
+            read = sample_of(readings)
+            yield Row("reading a panorama as a whole, before clicks", plan.size, count, Unit.SECONDS, read)
         yield row("first mask", [run.first for run in runs], FIRST_S if count == 1 else None)
         yield row("refined mask", [run.refined for run in runs], REFINED_S if count == 1 else None)
         yield row(f"whole mask, {runs[0].views} views", sweeps, SWEEP_S if count == 2 else None)

@@ -13,6 +13,7 @@ from core.geometry.sphere import lonlat_to_pixels, solid_angle
 from core.geometry.warp import resize_erp
 from core.segment.candidates import Candidate
 from core.segment.piece import (
+    CAUTION,
     NAMES,
     Classes,
     Piece,
@@ -25,12 +26,14 @@ from core.segment.piece import (
 from core.segment.piece import piece_at as find_piece
 from core.segment.ranking import Ranker
 from training.clicks.harvest import WorldRegions
-from training.clicks.ranking_tasks import RankingTask
+from training.clicks.ranking_tasks import LARGE, Kind, RankingTask
 
 Values = NDArray[np.float32]
 
 RIDGE = 0.3
 """Weight of the squared weights beside the mean squared error, both of scaled traits."""
+_SHARES = (0.5, 0.6, 0.8)
+"""Of what is learned: regions of photographs, what is large in worlds, what is not."""
 _LEAST_SPREAD = 0.05
 _MOST_GAIN = 0.6
 """What is won or lost beyond this counts no more: one huge mistake must not decide about many."""
@@ -120,13 +123,24 @@ def choose(ranker: Ranker, table: Values, overlaps: Values, ious: Values) -> Cho
     return Chosen(table, scores, number, float(ious[number]))
 
 
+def piece_shares(kinds: NDArray[np.int64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) how much each click counts; arguments as in `training.clicks.ranking.Lessons`.
+
+    Regions of photographs are never a whole piece: they teach what pieces look like that nobody means.
+    """
+    groups = np.where(kinds == Kind.REGION, 0, np.where(wholes >= LARGE, 1, 2))
+    counts = np.maximum(np.bincount(groups, minlength=3), 1)
+    shares: NDArray[np.float64] = (np.array(_SHARES) / counts)[groups]
+    return shares
+
+
 def fit_rule(chosen: Sequence[Chosen], lessons: Sequence[PieceLesson], shares: NDArray[np.float64]) -> PieceRule | None:
     """The line that says best by how much a piece is better; None where no click lies in a piece.
 
     Args:
         chosen: For each click.
         lessons: The same clicks.
-        shares: (n,) how much each counts.
+        shares: (n,) of `piece_shares`.
     """
     known = [n for n, lesson in enumerate(lessons) if lesson.name]
     if not known:
@@ -150,7 +164,7 @@ def with_rule(rule: PieceRule | None, chosen: Chosen, lesson: PieceLesson) -> fl
     if rule is None or not lesson.name:
         return chosen.iou
     traits = beside_chosen(lesson.own, lesson.likeness, chosen.table, chosen.scores, chosen.number)
-    return lesson.iou if rule.gain(traits, lesson.name) > 0 else chosen.iou
+    return lesson.iou if rule.gain(traits, lesson.name) > CAUTION else chosen.iou
 
 
 def _traits(chosen: Chosen, lesson: PieceLesson, class_names: Sequence[str]) -> Values:

@@ -34,7 +34,7 @@ from core.segment.piece import PieceRule
 from core.segment.ranking import Ranker, ranking_text, read_ranking
 from core.segment.traits import traits
 from training.clicks.harvest import WorldRegions
-from training.clicks.pieces import Chosen, PieceLesson, PieceTeacher, choose, fit_rule, with_rule
+from training.clicks.pieces import Chosen, PieceLesson, PieceTeacher, choose, fit_rule, piece_shares, with_rule
 from training.clicks.ranking_tasks import (
     Kind,
     RankingTask,
@@ -162,7 +162,7 @@ def learn_ranking(
 
 
 def _rule(ranker: Ranker, lessons: Lessons, pieces: Sequence[PieceLesson]) -> PieceRule | None:
-    return fit_rule(_chosen(ranker, lessons), pieces, _shares(lessons))
+    return fit_rule(_chosen(ranker, lessons), pieces, piece_shares(lessons.kinds, lessons.wholes))
 
 
 def _chosen(ranker: Ranker, lessons: Lessons) -> list[Chosen]:
