@@ -104,7 +104,14 @@ def untranslated(top):
     )
 
 
-def test_every_text_of_the_window_comes_from_the_translator(brackets, make_main_window, settle, picture):
+def shown_since(before):
+    """The windows that are on the screen and were not there before."""
+    return [widget for widget in set(QApplication.topLevelWidgets()) - before if widget.isVisible()]
+
+
+def test_every_text_of_the_window_and_its_dialogs_comes_from_the_translator(
+    brackets, make_main_window, settle, picture, qtbot
+):
     window = make_main_window()
     window.open(picture)
     settle(window)
@@ -118,24 +125,14 @@ def test_every_text_of_the_window_comes_from_the_translator(brackets, make_main_
         assert menu.text().startswith("[")
         for action in menu.menu().actions():
             assert action.isSeparator() or action.text().startswith("["), action.text()
-
-
-@pytest.mark.parametrize("name", ["settings", "shortcuts", "about", "models", "export", "class_segments"])
-def test_every_text_of_a_dialog_comes_from_the_translator(brackets, name, make_main_window, settle, picture, qtbot):
-    window = make_main_window()
-    window.open(picture)
-    settle(window)
-    window.show_cloud()
-    settle(window)
-    before = set(QApplication.topLevelWidgets())
-    window.actions_by_name[name].trigger()
-    qtbot.waitUntil(lambda: any(w.isVisible() for w in set(QApplication.topLevelWidgets()) - before))
-    settle(window)
-    dialogs = [widget for widget in set(QApplication.topLevelWidgets()) - before if widget.isVisible()]
-    found = [told for dialog in dialogs for told in untranslated(dialog)]
-    for dialog in dialogs:
-        dialog.close()
-    assert found == []
+    for name in ("settings", "shortcuts", "about", "models", "export", "class_segments"):
+        before = set(QApplication.topLevelWidgets())
+        window.actions_by_name[name].trigger()
+        qtbot.waitUntil(lambda before=before: bool(shown_since(before)))
+        settle(window)
+        for dialog in shown_since(before):
+            assert untranslated(dialog) == [], name
+            dialog.close()
 
 
 @pytest.fixture(scope="module")
