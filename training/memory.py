@@ -84,7 +84,15 @@ def _is_attention(tensor: Tensor) -> bool:
     return tensor.ndim >= 3 and tensor.shape[-1] == tensor.shape[-2] > _LEAST_TOKENS
 
 
-def need(full: Recipe, small: Recipe, batch: Batch, *, samples: int, heights: tuple[int, int]) -> Need:
+def need(
+    full: Recipe,
+    small: Recipe,
+    batch: Batch,
+    *,
+    samples: int,
+    heights: tuple[int, int],
+    frames: tuple[int, int] = (1, 1),
+) -> Need:
     """What a run takes at its full size.
 
     The network of full size is built without numbers and, where it reads nothing but pictures, run on a picture without
@@ -96,6 +104,7 @@ def need(full: Recipe, small: Recipe, batch: Batch, *, samples: int, heights: tu
         batch: A part of a step of the latter.
         samples: How many there are in it.
         heights: Rows of the pictures in full and in small.
+        frames: Pictures of a sample in full and in small.
     """
     with torch.device("meta"):
         network = full.build()
@@ -106,7 +115,7 @@ def need(full: Recipe, small: Recipe, batch: Batch, *, samples: int, heights: tu
     with Kept(model) as kept:
         loss, _ = small.loss(model, batch)
     del loss
-    larger = (heights[0] / heights[1]) ** 2
+    larger = (heights[0] / heights[1]) ** 2 * frames[0] / frames[1]
     measured = kept.bytes / samples
     sample_bytes, how = int(measured * larger), "by pixels from a step in small, with its smaller network if it has one"
     if "rgb" in batch and batch["rgb"].ndim == 4:

@@ -64,7 +64,8 @@ def rehearse(name: str, config: TrainConfig, *, say: Callable[[str], None]) -> N
         written = export_run(reduced.out, Path(folder) / "model")
         timed(f"exported {', '.join(path.name for path in written)}")
         heights = (int(getattr(config, "height", 1)), int(getattr(reduced, "height", 1)))
-        found = need(spec.make(config), small, part.batch, samples=reduced.batch, heights=heights)
+        frames = (int(getattr(config, "frames", 1)), int(getattr(reduced, "frames", 1)))
+        found = need(spec.make(config), small, part.batch, samples=reduced.batch, heights=heights, frames=frames)
         timed("built the network of full size without numbers")
         for line in memory_lines(name, found, config.batch, f"{heights[0]} rows"):
             say(line)

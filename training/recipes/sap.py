@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -107,6 +107,12 @@ class SapTraining(WorldTraining):
     def layout(self) -> Layout:
         """What panoramas are looked at through."""
         return Layout(Looks(self.looks), self.overlap)
+
+    def reduced(self) -> Self:
+        """See `TrainConfig`; windows alone, for these take the most."""
+        few = {"frames": 4, "judged": 1, "judged_clicks": 1, "corrections": 1}
+        fewer = {name: min(most, getattr(self, name)) for name, most in few.items()}
+        return replace(super().reduced(), zigzags=1.0, **fewer)
 
 
 class SapRecipe(Recipe):
