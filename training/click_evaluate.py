@@ -169,21 +169,30 @@ def told_apart(names: Sequence[str]) -> list[str]:
 
 
 def click_table(rows: Sequence[ClickRow]) -> str:
-    """Text: a line for each object, the columns of every method after 1 and after the last click, and their means."""
+    """Text of 80 columns: every method after 1 and after the last click, a line for each object, and their means."""
     methods = list(dict.fromkeys(row.method for row in rows))
     objects = list(dict.fromkeys((row.picture, row.name) for row in rows))
     ious = {(row.picture, row.name, row.method): row.ious for row in rows}
     last = len(rows[0].ious)
-    width = max([len(f"{picture}: {name}") for picture, name in objects] + [4])
-    heads = [f"{method[:14]:>14} 1" + f"{last:>6}" for method in methods]
-    lines = [" " * width + "".join(heads)]
-    for picture, name in objects:
-        cells = [_cell(ious[picture, name, method]) for method in methods]
-        lines.append(f"{f'{picture}: {name}':<{width}}" + "".join(cells))
-    means = [np.mean([ious[picture, name, method] for picture, name in objects], axis=0) for method in methods]
-    lines.append(f"{'mean':<{width}}" + "".join(_cell(mean) for mean in means))
-    return "\n".join(lines)
+    blocks = []
+    for first in range(0, len(methods), _ABREAST):
+        abreast = methods[first : first + _ABREAST]
+        lines = [
+            " " * _NAME + "".join(f"{method:>16}" for method in abreast),
+            " " * _NAME + f"{'1 click':>10}{last:>6}" * len(abreast),
+        ]
+        for picture, name in objects:
+            lines += _line(f"{picture}: {name}", [ious[picture, name, method] for method in abreast])
+        means = [np.mean([ious[picture, name, method] for picture, name in objects], axis=0) for method in abreast]
+        blocks.append("\n".join([*lines, *_line("mean", means)]))
+    return "\n\n".join(blocks)
 
 
-def _cell(ious: Sequence[float] | NDArray[np.float64]) -> str:
-    return f"{ious[0]:16.3f}{ious[-1]:6.3f}"
+_ABREAST, _NAME = 3, 30
+"""Methods beside each other, and columns before them."""
+
+
+def _line(name: str, ious: Sequence[Sequence[float] | NDArray[np.float64]]) -> list[str]:
+    """A name and what belongs to it, below it where it is long."""
+    cells = "".join(f"{each[0]:10.3f}{each[-1]:6.3f}" for each in ious)
+    return [f"{name:<{_NAME}}{cells}"] if len(name) < _NAME else [name, " " * _NAME + cells]

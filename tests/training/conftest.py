@@ -1,4 +1,6 @@
-"""Box rooms with a known range for every ray, as worlds on disk."""
+"""Box rooms with a known range for every ray, as worlds on disk; the command line of training."""
+
+import sys
 
 import pytest
 from box_rooms import box_room_sample
@@ -19,3 +21,22 @@ def box_worlds(tmp_path_factory):
 def box_room():
     """Makes an empty room from a seed and a height."""
     return box_room_sample
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command line in this process; gives the exit code and what was told."""
+
+    from training.__main__ import main
+
+    def work(*args):
+        monkeypatch.setattr(sys, "argv", ["panoviewer-train", *map(str, args)])
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return work

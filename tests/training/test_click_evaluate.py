@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import PanoError
-from training.click_evaluate import click_table, evaluate_clicks, next_click
+from training.click_evaluate import ClickRow, click_table, evaluate_clicks, next_click
 from training.metrics import mask_iou
 
 
@@ -92,7 +92,21 @@ def test_objects_of_the_same_name_keep_their_own_rows(drawn):
     rows = evaluate_clicks(folder, {"knows the first": lambda _: lambda _: truth}, clicks=1)
     assert [row.name for row in rows] == ["chest", "chest 2", "chest 2 2"]
     lines = click_table(rows).splitlines()
-    assert [line.split()[-1] for line in lines[1:]] == ["1.000", "0.000", "0.000", "0.333"]
+    assert [line.split()[-1] for line in lines[2:]] == ["1.000", "0.000", "0.000", "0.333"]
+
+
+def test_a_table_of_many_methods_and_long_names_fits_80_columns():
+    methods = ("zigzag", "raster", "resized ERP", "first view only", "GrabCut", "colour flood")
+    rows = [
+        ClickRow(picture, "thing", method, (number / 10, 0.5, number / 10 + 0.3))
+        for picture in ("a", "a photograph with a long name " * 3)
+        for number, method in enumerate(methods)
+    ]
+    lines = click_table(rows).splitlines()
+    assert all(len(line) <= 80 for line in lines if not line.startswith("a photograph"))
+    for number, method in enumerate(methods):
+        assert sum(method in line for line in lines) == 1
+        assert sum(f"{number / 10:.3f} {number / 10 + 0.3:.3f}" in line for line in lines) == 3  # two objects, the mean
 
 
 def test_broken_files_give_sentences(drawn, tmp_path):

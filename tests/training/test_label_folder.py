@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import training.__main__ as commands
 from core.edits import set_level
 from core.errors import PanoError
 from core.geometry.camera import rotation_from_angles
@@ -48,23 +47,6 @@ def worlds(tmp_path, box_room):
     for seed in range(5):
         write_sample(box_room(seed, 32), folder / f"{seed:08d}.npz")
     return folder
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command line in this process; gives the exit code and what was told."""
-
-    def work(*args):
-        monkeypatch.setattr(sys, "argv", ["panoviewer-train", *map(str, args)])
-        code = 0
-        try:
-            commands.main()
-        except SystemExit as ended:
-            code = ended.code
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return work
 
 
 def contents(folder):

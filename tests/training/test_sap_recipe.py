@@ -69,16 +69,19 @@ def test_a_short_run_learns_and_finds_objects_of_a_held_out_world(folder, tmp_pa
 
 
 @pytest.mark.slow
-def test_minutes_of_training_on_generated_worlds_lower_the_loss(tmp_path):
-    generate_worlds(tmp_path / "worlds", range(900, 930), height=128)
+def test_minutes_of_training_on_generated_worlds_lower_the_loss_and_find_more_of_held_out_objects(tmp_path):
+    """For 150 steps no mask is drawn at all: focal loss tells a fresh network first of all that most is background."""
+    generate_worlds(tmp_path / "worlds", range(60), height=256)
     config = config_for(
-        tmp_path / "worlds", tmp_path / "run", steps=300, learning_rate=3e-3, clip=1.0, encoder=True, held_out=6,
-        ema=0.97, warmup=10,
+        tmp_path / "worlds", tmp_path / "run", steps=800, batch=4, frames=2, zigzags=0.5, drifts=0.0, held_out=8,
+        judged=8, learning_rate=3e-3, clip=1.0, encoder=True, ema=0.97, warmup=10, evaluate_first=True,
     )  # fmt: skip
     rows = []
     train("sap", config, resume=False, report=rows.append)
     losses = [row["mask"] for row in rows if "mask" in row]
-    assert np.mean(losses[-5:]) < 0.75 * np.mean(losses[:3])
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:3])
+    before, *_, after = load_checkpoint(tmp_path / "run", "sap")["history"]
+    assert after["iou_1"] > 1.2 * before["iou_1"]
 
 
 @pytest.mark.parametrize("network", ["click-s-small", "sam2.1-least"])

@@ -1,7 +1,6 @@
 """`python -m training`: its flags are explained, its complaints are sentences."""
 
 import re
-import sys
 from dataclasses import replace
 
 import layout_makers as makers
@@ -10,7 +9,6 @@ import pytest
 from click_makers import made_view
 from PIL import Image
 
-from training import __main__ as commands
 from training.checkpoint import save_checkpoint
 from training.clicks.views import write_views
 from training.worlds.sample import read_sample, write_sample
@@ -30,23 +28,6 @@ COMMANDS = (
     "evaluate",
     "export",
 )
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command line in this process; gives the exit code and what was told."""
-
-    def work(*args):
-        monkeypatch.setattr(sys, "argv", ["panoviewer-train", *map(str, args)])
-        code = 0
-        try:
-            commands.main()
-        except SystemExit as ended:
-            code = ended.code
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return work
 
 
 @pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)])

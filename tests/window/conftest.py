@@ -171,3 +171,17 @@ def settle(qtbot):
         qtbot.waitUntil(lambda: main_window.settled, timeout=timeout)
 
     return wait
+
+
+@pytest.fixture
+def cloud_view(application, needs_opengl, qtbot):
+    """A view of points on the screen, 500 by 400, with nothing in it."""
+    from panoviewer.views.cloud_view import CloudView
+
+    view = CloudView(None)
+    qtbot.addWidget(view)
+    view.resize(500, 400)
+    view.show()
+    qtbot.waitExposed(view)
+    yield view
+    view.close_canvas()

@@ -1,15 +1,13 @@
 """The 3D view as pixels, and what is packed for it."""
 
 import math
-import time
 
 import numpy as np
 import pytest
 from fake_model import CLASS_NAMES, room
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
-from window_samples import array_from_qimage, drag, hover
+from window_samples import drag, hover, settled_shot
 
 from core.cloud import CloudOptions, PointCloud, cloud_from_prediction
 from core.colors import MISSING, class_palette, colormap
@@ -79,25 +77,10 @@ def test_an_empty_cloud_can_be_packed():
 
 
 @pytest.fixture
-def view(application, needs_opengl, qtbot):
-    view = CloudView(None)
-    qtbot.addWidget(view)
-    view.resize(500, 400)
-    view.show()
-    qtbot.waitExposed(view)
-    view.set_cloud(pack_cloud(room_cloud(), 256, 100_000), keep_view=False)
-    view.set_colors(CloudColor.RGB, (1.0, 5.0), "viridis")
-    yield view
-    view.close_canvas()
-
-
-def shot(view):
-    deadline = time.monotonic() + 120
-    QApplication.processEvents()
-    while not view.settled:
-        QApplication.processEvents()
-        assert time.monotonic() < deadline
-    return array_from_qimage(view.grab().toImage()).astype(int)
+def view(cloud_view):
+    cloud_view.set_cloud(pack_cloud(room_cloud(), 256, 100_000), keep_view=False)
+    cloud_view.set_colors(CloudColor.RGB, (1.0, 5.0), "viridis")
+    return cloud_view
 
 
 def share_of(picture, color, tolerance=12):
@@ -106,7 +89,7 @@ def share_of(picture, color, tolerance=12):
 
 def test_a_room_is_looked_into_from_above(view):
     """The ceiling shows its back and is left out; floor and far walls are seen."""
-    picture = shot(view)
+    picture = settled_shot(view)
     assert share_of(picture, (0, 250, 0)) > 0.05
     assert share_of(picture, (0, 0, 250)) > 0.03
     assert share_of(picture, (250, 0, 0)) == 0
@@ -114,12 +97,12 @@ def test_a_room_is_looked_into_from_above(view):
 
 def test_backs_can_be_shown(view):
     view.set_see_through(enabled=False)
-    assert share_of(shot(view), (250, 0, 0)) > 0.05
+    assert share_of(settled_shot(view), (250, 0, 0)) > 0.05
 
 
 def test_the_surface_is_closed(view):
     """Between two points of a floor there is no hole to look through."""
-    picture = shot(view)
+    picture = settled_shot(view)
     rows, cols = np.nonzero(np.abs(picture - [0, 250, 0]).max(axis=-1) <= 12)
     middle = picture[
         int(np.median(rows)) - 8 : int(np.median(rows)) + 8, int(np.median(cols)) - 8 : int(np.median(cols)) + 8
@@ -128,16 +111,16 @@ def test_the_surface_is_closed(view):
 
 
 def test_colours_switch_without_another_upload(view):
-    shot(view)
+    settled_shot(view)
     program = view._canvas._points
     view.set_colors(CloudColor.CLASSES, (1.0, 5.0), "viridis")
     palette = class_palette(3, CLASS_NAMES).astype(int)
-    picture = shot(view)
+    picture = settled_shot(view)
     assert share_of(picture, palette[1]) > 0.05
     view.set_colors(CloudColor.NORMALS, (1.0, 5.0), "viridis")
-    assert share_of(shot(view), (128, 0, 128)) > 0.05
+    assert share_of(settled_shot(view), (128, 0, 128)) > 0.05
     view.set_colors(CloudColor.DEPTH, (1.0, 5.0), "viridis")
-    picture = shot(view)
+    picture = settled_shot(view)
     table = colormap("viridis").astype(int)
     drawn = picture.reshape(-1, 3)[np.abs(picture.reshape(-1, 3) - picture[2, 2]).max(axis=-1) > 8]
     nearest = np.abs(drawn[::37, None] - table[None]).max(axis=-1).min(axis=-1)
@@ -148,10 +131,10 @@ def test_colours_switch_without_another_upload(view):
 def test_depth_colours_are_those_of_the_panorama(view):
     """The floor below the camera is 1.6 away: its colour is that of 1.6 between the limits, on a logarithm."""
     view.set_colors(CloudColor.DEPTH, (1.6, 1.7), "viridis")
-    assert share_of(shot(view), colormap("viridis")[255].astype(int), 4) > 0.1
+    assert share_of(settled_shot(view), colormap("viridis")[255].astype(int), 4) > 0.1
     view.set_colors(CloudColor.DEPTH, (0.1, 1000.0), "viridis")
     share = math.log(1.6 / 0.1) / math.log(1000.0 / 0.1)
-    assert share_of(shot(view), colormap("viridis")[round(share * 255)].astype(int), 6) > 0.0005
+    assert share_of(settled_shot(view), colormap("viridis")[round(share * 255)].astype(int), 6) > 0.0005
 
 
 def test_dragging_turns_and_dragging_with_the_right_button_moves(view):
@@ -178,7 +161,7 @@ def test_keys_turn_and_zoom(view):
 
 def test_a_double_click_circles_around_the_point_that_was_hit(view):
     widget = view._canvas.widget
-    picture = shot(view)
+    picture = settled_shot(view)
     rows, cols = np.nonzero(np.abs(picture - [0, 250, 0]).max(axis=-1) <= 12)
     QTest.mouseDClick(widget, Qt.MouseButton.LeftButton, pos=QPoint(int(np.median(cols)), int(np.median(rows))))
     assert view.orbit.centre[1] == pytest.approx(1.6, abs=1e-3)
@@ -187,7 +170,7 @@ def test_a_double_click_circles_around_the_point_that_was_hit(view):
 
 
 def test_hovering_names_the_point(view):
-    picture = shot(view)
+    picture = settled_shot(view)
     rows, cols = np.nonzero(np.abs(picture - [0, 250, 0]).max(axis=-1) <= 12)
     heard = []
     view.hovered.connect(heard.append)
@@ -197,9 +180,9 @@ def test_hovering_names_the_point(view):
 
 
 def test_the_cursor_is_marked(view):
-    before = shot(view)
+    before = settled_shot(view)
     view.set_cursor(np.array([0.5, 1.6, 1.0]))
-    changed = np.argwhere(np.abs(shot(view) - before).max(axis=-1) > 40)
+    changed = np.argwhere(np.abs(settled_shot(view) - before).max(axis=-1) > 40)
     clip = view.orbit.clip_from_point(500 / 400) @ [0.5, 1.6, 1.0, 1.0]
     expected = ((1 - clip[1] / clip[3]) * 200, (1 + clip[0] / clip[3]) * 250)
     np.testing.assert_allclose(changed.mean(axis=0) + 0.5, expected, atol=1.5)
@@ -240,13 +223,13 @@ def test_a_cloud_that_takes_long_to_draw_appears_part_by_part(view, monkeypatch)
     monkeypatch.setattr(cloud_canvas_module, "PART_POINTS", 2_000)
     buffer = pack_cloud(room_cloud(), 256, 1_000_000)
     view.set_cloud(buffer, keep_view=True)
-    at_once = shot(view)
+    at_once = settled_shot(view)
     monkeypatch.setattr(cloud_canvas_module, "FRAME_SECONDS", 0.0)
     frames = []
     canvas = view._canvas
     canvas.widget.frameSwapped.connect(lambda: frames.append(canvas._drawn))
     canvas.set_orbit(canvas.orbit)
     assert not view.settled
-    np.testing.assert_array_equal(shot(view), at_once)
+    np.testing.assert_array_equal(settled_shot(view), at_once)
     assert len(set(frames)) > 3
     assert frames == sorted(frames)

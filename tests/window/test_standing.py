@@ -1,7 +1,6 @@
 """The bubble view: edges of the depth lie on edges of the photograph where the depth is right, and only there."""
 
 import math
-import time
 from dataclasses import replace
 
 import cv2
@@ -9,8 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
-from window_samples import array_from_qimage, drag, press, turn_wheel
+from window_samples import drag, press, settled_shot, turn_wheel
 
 from core.cloud import CloudOptions, cloud_from_prediction
 from core.geometry.camera import Camera, rotation_from_angles
@@ -20,7 +18,6 @@ from core.prediction import Prediction
 from panoviewer.orbit import Orbit, Stand, seen_piece
 from panoviewer.views.cloud_buffer import pack_cloud
 from panoviewer.views.cloud_canvas import CloudColor
-from panoviewer.views.cloud_view import CloudView
 
 WALL, BOARD = (30, 60, 200), (230, 200, 40)
 HEIGHT = 512
@@ -43,23 +40,8 @@ def scene_of(mask, **pose):
 
 
 @pytest.fixture
-def view(application, needs_opengl, qtbot):
-    view = CloudView(None)
-    qtbot.addWidget(view)
-    view.resize(500, 400)
-    view.show()
-    qtbot.waitExposed(view)
-    yield view
-    view.close_canvas()
-
-
-def shot(view):
-    deadline = time.monotonic() + 120
-    QApplication.processEvents()
-    while not view.settled:
-        QApplication.processEvents()
-        assert time.monotonic() < deadline
-    return array_from_qimage(view.grab().toImage()).astype(int)
+def view(cloud_view):
+    return cloud_view
 
 
 def shows_board(picture):
@@ -81,9 +63,9 @@ def test_the_cloud_lies_under_the_photograph_to_the_pixel(view, turn):
     view.set_photo(panorama.rgb, level.T)
     view.look(Stand(VIEW))
     view.set_opacity(1.0)
-    photo = shows_board(shot(view))
+    photo = shows_board(settled_shot(view))
     view.set_opacity(0.0)
-    points = shows_board(shot(view))
+    points = shows_board(settled_shot(view))
     rays = Camera(VIEW.yaw, VIEW.pitch, VIEW.roll, VIEW.fov_x, *photo.shape).rays() @ VIEW.world_from_camera
     truth = (np.abs(rays[..., 0] / rays[..., 2]) < 0.35) & (np.abs(rays[..., 1] / rays[..., 2]) < 0.25)
     for seen in (photo, points):
@@ -100,9 +82,9 @@ def test_where_the_depth_is_wrong_its_edges_lie_beside_those_of_the_photograph(v
     view.set_photo(panorama.rgb, np.eye(3))
     view.look(Stand(VIEW))
     view.set_opacity(1.0)
-    photo = shows_board(shot(view))
+    photo = shows_board(settled_shot(view))
     view.set_opacity(0.0)
-    depth = shot(view).sum(-1)
+    depth = settled_shot(view).sum(-1)
     board = depth < (depth.min() + depth.max()) / 2
     middle = board.mean(axis=0).argmax(), photo.mean(axis=0).argmax()
     assert board.any()
@@ -118,7 +100,7 @@ def test_half_the_opacity_is_half_of_each(view):
     view.look(Stand(VIEW))
     view.set_opacity(0.5)
     expected = (np.array(WALL) + 200) / 2
-    assert np.mean(np.abs(shot(view) - expected).max(-1) < 3) > 0.95
+    assert np.mean(np.abs(settled_shot(view) - expected).max(-1) < 3) > 0.95
 
 
 def test_a_stand_sees_a_point_where_its_camera_does():

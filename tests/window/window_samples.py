@@ -1,5 +1,7 @@
 """Painted panoramas, gestures and pictures of widgets."""
 
+import time
+
 import cv2
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
@@ -79,3 +81,13 @@ def write_panorama(path, height=128, width=None):
 def press(window, key, modifier=Qt.KeyboardModifier.NoModifier):
     """Press a key of the window."""
     QTest.keyClick(window, key, modifier)
+
+
+def settled_shot(view):
+    """The same of a view of points, once all of it is drawn."""
+    deadline = time.monotonic() + 120
+    QApplication.processEvents()
+    while not view.settled:
+        QApplication.processEvents()
+        assert time.monotonic() < deadline
+    return shot(view)
