@@ -200,3 +200,11 @@ def test_a_ranking_is_learned_and_belongs_to_its_weights(weights, world_file, ph
     forget_old_ranking(weights)
     assert not path.exists()
     ClickS(weights, device="cpu")
+
+
+def test_pieces_alone_are_learned_only_beside_a_ranking(weights, photo_file, tmp_path):
+    alone = tmp_path / "click_s.safetensors"
+    alone.write_bytes(weights.read_bytes())
+    config = RankConfig(tasks=tmp_path / "tasks", pieces_only=True)
+    with pytest.raises(PanoError, match=r"Expected a ranking .*click_s_ranking\.json$"):
+        learn_ranking(alone, [photo_file], [], config)
