@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -206,6 +207,25 @@ def test_a_run_begins_with_the_weights_that_it_is_given(box_worlds, tmp_path):
     again = PanoSRecipe(config_for(box_worlds, tmp_path / "third", start=exported))
     again.open()
     assert all(torch.equal(value, learned[name]) for name, value in again.build().state_dict().items())
+
+
+def test_panels_of_pano_s_show_pictures_what_was_said_and_the_truth(box_worlds, tmp_path):
+    recipe = PanoSRecipe(config_for(box_worlds, tmp_path))
+    recipe.open()
+    network = recipe.build().train()
+    panels = recipe.panels(network)
+    assert network.training
+    assert {name: panel.shape for name, panel in panels.items()} == dict.fromkeys(
+        ("depth", "normals", "classes"), (2 * 16, 3 * 32, 3)
+    )
+    for panel in panels.values():
+        picture, said, true = np.split(panel, 3, axis=1)
+        assert panel.dtype == np.uint8
+        assert np.array_equal(picture, np.split(panels["depth"], 3, axis=1)[0])
+        assert not np.array_equal(said, true)
+    # The floor under the camera of a box room is the same all around, and its normal points up.
+    below = np.split(panels["normals"], 3, axis=1)[2][15]
+    assert (np.abs(below.astype(int) - [128, 0, 128]) <= 1).all()
 
 
 def test_weights_of_another_network_are_no_start(box_worlds, tmp_path):

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.geometry.sphere import solid_angle
+from core.colors import class_colors, depth_colors, depth_limits, normal_colors
+from core.geometry.sphere import erp_local_frames, solid_angle
 from core.models.networks.pano_s import PanoSNet, PanoSOutput
 from core.models.pano_s import NAME, PanoSConfig
 from training import losses
@@ -39,6 +41,8 @@ _SHARES = {
     "water": 0.002, "mountain": 0.002,
 }  # fmt: skip
 """Shares of the sphere, measured over 300 worlds."""
+_SHOWN = 4
+"""Held-out worlds on the board."""
 _BALANCE = 0.6
 """Power of a class's inverse share by which its pixels count more."""
 
@@ -174,6 +178,40 @@ class PanoSRecipe(Recipe):
             "miou": confusion.mean_iou(),
             "indoor_right": float(np.mean(indoor)),
         }
+
+    @torch.no_grad()
+    def panels(self, network: nn.Module) -> dict[str, NDArray[np.uint8]]:
+        """Pictures, prediction and truth of the first held-out worlds for each task."""
+        network.eval()
+        device = next(network.parameters()).device
+        rows: dict[str, list[NDArray[np.uint8]]] = {"depth": [], "normals": [], "classes": []}
+        for path in self._worlds.held_out[:_SHOWN]:
+            item = load_arrays(path, self._config.height)
+            batch = collate([item], [item.rgb], labelled=1)
+            output = PanoSOutput(*(said.cpu() for said in network(batch["rgb"].to(device))))
+            frames = erp_local_frames(*item.known.shape)
+            true_normals = np.where(item.known[..., None], item.local_normals, np.nan)
+            true_classes = np.where(item.classes == UNLABELLED, -1, item.classes.astype(np.int16))
+            far = output.far_logit[0, 0].numpy() > 0
+            depth = np.where(far, np.nan, output.log_ratio[0, 0].exp().numpy())
+            true = np.where(item.known, np.exp(item.log_ratio), np.nan)
+            limits = depth_limits(true)
+            said = output.local_normals[0].permute(1, 2, 0).numpy()
+            pairs = {
+                "depth": (depth_colors(depth, far, limits=limits), depth_colors(true, ~item.known, limits=limits)),
+                "normals": tuple(
+                    normal_colors(np.einsum("hwji,hwj->hwi", frames, local)) for local in (said, true_normals)
+                ),
+                "classes": tuple(
+                    class_colors(classes, CLASS_NAMES)
+                    for classes in (output.class_logits[0].argmax(dim=0).numpy(), true_classes)
+                ),
+            }
+            picture = np.rint(cv2.resize(item.rgb, item.known.shape[::-1], interpolation=cv2.INTER_AREA) * 255)
+            for task, pair in pairs.items():
+                rows[task].append(np.concatenate([picture.astype(np.uint8), *pair], axis=1))
+        network.train()
+        return {task: np.concatenate(pictures) for task, pictures in rows.items()}
 
     def ship(self, network: nn.Module) -> Shipped:  # noqa: ARG002 - all sizes of this network are the same
         """The weights of pano-s and what describes them."""
