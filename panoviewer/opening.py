@@ -16,10 +16,12 @@ from core.io.folder import SUFFIXES, is_panorama, list_panoramas
 from core.io.header import read_header
 from core.io.images import Assume
 from panoviewer.panels.folder_panel import FolderPanel
-from panoviewer.session import Session
+from panoviewer.session import OPENING, Session
 from panoviewer.settings import LAST_FOLDER, Settings
 from panoviewer.thumbnails import Thumbnails
 from panoviewer.translation import tr
+
+_LISTING = "list"
 
 
 class Opening(QObject):
@@ -65,6 +67,7 @@ class Opening(QObject):
         if os.path.isdir(path):
             self.open_folder(path)
             return
+        self._session.jobs.cancel(_LISTING)
         if assume is not None or not named_sets(path):
             self._session.open(path, assume)
             return
@@ -72,9 +75,9 @@ class Opening(QObject):
         def open_front(faces: CubeFiles | None) -> None:
             self._session.open(path if faces is None else faces.paths[0])
 
-        # A disk of a slow network takes its time.
+        # A disk of a slow network takes its time; meanwhile something else may be opened, or was about to be.
         self._session.jobs.run(
-            tr("Looking at {name}", name=path.name), lambda _progress: cube_files(path), done=open_front, key="list"
+            tr("Looking at {name}", name=path.name), lambda _progress: cube_files(path), done=open_front, key=OPENING
         )
 
     def open_all(self, paths: Sequence[Path]) -> None:
@@ -107,7 +110,7 @@ class Opening(QObject):
             tr("Listing {name}", name=folder.name),
             lambda _progress: list_panoramas(folder).panoramas,
             done=show,
-            key="list",
+            key=_LISTING,
         )
 
     def step(self, by: int) -> None:

@@ -47,6 +47,8 @@ ModelLoader = Callable[[str, str], PanoramaModel]
 SegmenterLoader = Callable[[str, str], ClickNetwork]
 
 
+OPENING = "open"
+"""Key of the job that opens a picture, and of what has to be found out before: the newest wish alone counts."""
 BUILT = 0.2
 """Share of the work on a file after which there is what goes into it."""
 
@@ -176,7 +178,7 @@ class Session(QObject):
             read,
             done=lambda result: self.show(*result),
             failed=partial(self._refuse, path),
-            key="open",
+            key=OPENING,
         )
 
     def put_off(self, act: Callable[[], object]) -> bool:

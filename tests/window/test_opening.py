@@ -261,6 +261,34 @@ def test_a_disk_is_not_asked_for_the_other_faces_while_the_window_waits(
     assert asked[0] is not threading.main_thread()
 
 
+def test_what_is_chosen_last_is_opened_whatever_a_slow_disk_says_of_what_was_chosen_before(
+    make_main_window, settle, tmp_path, monkeypatch
+):
+    looking, answer = threading.Event(), threading.Event()
+
+    def slow(path):
+        looking.set()
+        assert answer.wait(60)
+
+    monkeypatch.setattr("panoviewer.opening.cube_files", slow)
+    face, hall = (write_panorama(tmp_path / name, 32) for name in ("room_left.png", "hall.png"))
+    window = make_main_window()
+    window.open(face)
+    assert looking.wait(60)
+    window.open(hall)
+    assert [job.title for job in window.session.jobs.visible()] == ["Opening hall.png"]
+    answer.set()
+    settle(window)
+    assert window.session.document.panorama.path == hall
+    answer.clear()
+    window.open(hall)
+    window.open(face)
+    assert [job.title for job in window.session.jobs.visible()] == ["Looking at room_left.png"]
+    answer.set()
+    settle(window)
+    assert window.session.document.panorama.path == face
+
+
 def test_any_of_six_faces_opens_the_cube_map_which_is_listed_once(make_main_window, settle, tmp_path):
     for face in ("front", "right", "back", "left", "up", "down"):
         write_panorama(tmp_path / f"room_{face}.png", 32, 32)
