@@ -196,7 +196,8 @@ def _border_tiles(
     col, cols = packed.col - pad, packed.cols + 2 * pad
     if start is not None:
         first -= (first - int(start[0])) % TILE
-        before = (col - int(start[1])) % TILE
+        # The start may lie beyond the seam, to which no whole number of tiles needs to lead.
+        before = -((int(start[1]) - col) % width) % TILE
         col, cols = col - before, cols + before
     if cols >= width:
         col, cols = 0 if start is None else int(start[1]), width

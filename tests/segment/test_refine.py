@@ -100,6 +100,20 @@ class TestOnThePanorama:
         rolled = refine_edges(np.roll(rgb, shift, axis=1), np.roll(rough, shift, axis=1), reach=2 * REACH)
         np.testing.assert_array_equal(np.roll(rolled, -shift, axis=1), plain)
 
+    @pytest.mark.parametrize("shift", [100, 420])
+    def test_tiles_go_with_a_rolled_photo_also_where_they_do_not_divide_its_width(self, shift, monkeypatch):
+        worked = []
+        monkeypatch.setattr(refine, "_refined_tile", lambda rgb, mask, *_: worked.append(rgb.tobytes()) or mask)
+        height, width = 300, 600
+        lon = (199.5 / width - 0.5) * 2 * np.pi
+        rough = _cap(lon, 0.1, 70, height)
+        rgb, there = _two_colors(rough), (lon + 2 * np.pi * shift / width + np.pi) % (2 * np.pi) - np.pi
+        refine_edges(rgb, rough, [Click(lon, 0.1)], reach=REACH)
+        plain = worked[:]
+        refine_edges(np.roll(rgb, shift, axis=1), np.roll(rough, shift, axis=1), [Click(there, 0.1)], reach=REACH)
+        assert len(plain) > 2
+        assert worked[len(plain) :] == plain
+
     @pytest.mark.parametrize(("lon", "lat"), [(0.3, 0.1), (np.pi, -0.4), (1.0, 1.3)])
     def test_a_correction_works_only_on_the_tiles_that_it_changed(self, lon, lat, monkeypatch):
         worked = []
