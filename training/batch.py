@@ -113,7 +113,7 @@ def run_batch(
     """Do the same with many files; those that cannot be done do not stop the rest.
 
     What could not be done is listed with its reason in `REJECTED` in the folder of results, also after an interruption;
-    what earlier runs listed of other files stays there.
+    what earlier runs listed of files that this one did not reach stays there.
 
     Args:
         work: What to do; writes into `out`.
@@ -130,16 +130,17 @@ def run_batch(
     """
     where = where or Where()
     make_folder(out)
-    report = Report()
+    report, reached = Report(), set[str]()
     progress(0, len(files))
     try:
         # Closed at once when `progress` ends it, so that no process is left behind.
         with closing(_outcomes(work, files, out, where)) as outcomes:
             for number, outcome in enumerate(outcomes, start=1):
                 report.add(outcome)
+                reached.add(str(outcome.file))
                 progress(number, len(files))
     finally:
-        _write_rejected(report, files, out / REJECTED)
+        _write_rejected(report, reached, out / REJECTED)
     return report
 
 
@@ -215,10 +216,9 @@ def _outcomes_here(work: Work, files: Sequence[Path]) -> Generator[Outcome]:
         yield attempt(do, path)
 
 
-def _write_rejected(report: Report, files: Sequence[Path], path: Path) -> None:
+def _write_rejected(report: Report, reached: set[str], path: Path) -> None:
     """The list of what could not be done, also by earlier runs on other files; no file when everything could."""
-    asked = set(map(str, files))
-    bad = {name: reason for name, reason in _read_rejected(path).items() if name not in asked}
+    bad = {name: reason for name, reason in _read_rejected(path).items() if name not in reached}
     bad |= {str(file): " ".join(reason.split()) for file, reason in report.bad.items()}
     if not bad:
         with export_errors(path):

@@ -14,6 +14,7 @@ import pytest
 
 from core.errors import PanoError
 from core.io.atomic import atomic_file
+from core.progress import Cancelled
 from training.batch import ATTEMPTS, REJECTED, Report, Where, gathered, named_by_content, run_batch
 from training.cluster import RayWorker
 
@@ -123,6 +124,21 @@ def test_what_could_not_be_done_stays_listed_when_other_files_are_worked_on(tmp_
     (tmp_path / "first" / "bad.txt").write_text("good again")
     run_batch(Copying(out), first, out)
     assert listed() == [str(tmp_path / "second" / "worse.txt")]
+
+
+def test_what_an_interrupted_run_did_not_reach_stays_listed(tmp_path):
+    out = tmp_path / "out"
+    files = make_files(tmp_path / "in", 2, zzz="bad")
+    before = run_batch(Copying(out), files, out).bad
+
+    def stops(done, total):
+        if done:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run_batch(Copying(out), [*make_files(tmp_path / "more", 1), *files], out, progress=stops)
+    (row,) = (out / REJECTED).read_text().splitlines()[1:]
+    assert row.partition("\t")[0] == str(*before)
 
 
 @pytest.mark.parametrize("where", [TWO, pytest.param(RAY, marks=pytest.mark.slow)], ids=["processes", "ray"])
