@@ -1,6 +1,7 @@
 """Photographs and videos are taken in; what is no good is listed with the reason, once."""
 
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -138,6 +139,21 @@ def test_a_second_run_does_nothing_again_and_takes_in_what_is_new(tmp_path):
     assert len(second) == len(first) + 1
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [item for item in read_items(tmp_path / "out") if item.frame > -2] == second
+
+
+@pytest.mark.parametrize("other", [{"height": 32}, {"seconds": 2.0}, {"lean": 5.0}])
+def test_a_folder_is_not_filled_further_in_another_way(tmp_path, other):
+    sources = tmp_path / "in"
+    sources.mkdir()
+    Image.fromarray(colonnade()).save(sources / "first.png")
+    first = take_in([sources], tmp_path / "out", PLAN, model=Says())
+    Image.fromarray(colonnade(seed=1)).save(sources / "later.png")
+    with pytest.raises(PanoError, match=f"another {next(iter(other))}; choose another folder"):
+        take_in([sources], tmp_path / "out", replace(PLAN, **other), model=Says())
+    assert [item for item in read_items(tmp_path / "out") if item.frame > -2] == first
+    (tmp_path / "out" / "intake.json").write_text("{")
+    with pytest.raises(PanoError, match="in the same way"):
+        take_in([sources], tmp_path / "out", PLAN, model=Says())
 
 
 def test_a_folder_without_pictures_is_told(tmp_path):

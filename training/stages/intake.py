@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -23,7 +24,7 @@ from core.progress import Progress, silent
 from training.manifest import FILE_NAME as MANIFEST
 from training.stages.horizon import tilt_deg
 
-TABLE = "intake.tsv"
+TABLE, PLAN = "intake.tsv", "intake.json"
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".hdr", ".exr")
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _LEAST_HEIGHT = 256
@@ -76,7 +77,7 @@ def take_in(
 ) -> list[Item]:
     """Write what is good as pictures of one size, and a table of all; what is in the table already is not done again.
 
-    Beside intake.tsv there is a manifest.tsv (file, scene) of what was taken, as training reads it.
+    Beside intake.tsv there are manifest.tsv (file, scene) of what was taken, as training reads it, and `PLAN` with how.
 
     Args:
         inputs: Photographs, videos, and folders of them.
@@ -89,13 +90,14 @@ def take_in(
         All items of the folder, also those of earlier runs.
 
     Raises:
-        PanoError: There is nothing of the kind.
+        PanoError: There is nothing of the kind, or what is in the folder was taken in otherwise.
         ExportError: The folder cannot be written.
     """
     files = _files(inputs, out)
     if not files:
         raise PanoError(f"Expected photographs or videos, got none; choose another folder: {inputs[0]}")
     make_folder(out)
+    _keep_plan(out / PLAN, plan)
     done = read_items(out)
     known = {(item.source, item.frame) for item in done}
     finished = {item.source for item in done if item.frame == _ALL}
@@ -114,6 +116,25 @@ def take_in(
     finally:
         _write(done, out)
     return [item for item in done if item.frame != _ALL]
+
+
+def _keep_plan(path: Path, plan: IntakePlan) -> None:
+    """Write down how a folder is filled, and refuse one that was filled otherwise: its pictures are of one size."""
+    facts = asdict(plan)
+    if not path.is_file():
+        with atomic_file(path) as stream:
+            stream.write(json.dumps(facts, indent=1).encode() + b"\n")
+        return
+    try:
+        known = dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        known = {}
+    other = [name for name, value in facts.items() if known.get(name) != value]
+    if other:
+        raise PanoError(
+            f"Expected a folder whose pictures were taken in in the same way, got one with another {', '.join(other)}; "
+            f"choose another folder, or the same settings again: {path}"
+        )
 
 
 _ALL = -2

@@ -257,15 +257,13 @@ class _Stages:
             str(read_labelled(path, patches=False).origin["name"]): path for path in labelled_files(self._out / "said")
         }
         pairs = [(path, said[path.stem]) for path in self._worlds.training if path.stem in said]
-        losses: list[float] = []
         with self._show.training(plan.steps) as report:
-
-            def learned(step: int, loss: float) -> None:
-                losses.append(loss)
-                report({"step": step, "loss": loss})
-
             network = learn_quality(
-                [true for true, _ in pairs], [told for _, told in pairs], folder, plan, report=learned
+                [true for true, _ in pairs],
+                [told for _, told in pairs],
+                folder,
+                plan,
+                report=lambda step, loss: report({"step": step, "loss": loss}),
             )
         scenes = {row["file"]: row["scene"] for row in read_scenes(self._out / "photos")}
         scenes |= {Path(name).stem: scene for name, scene in scenes.items()}
