@@ -84,7 +84,7 @@ def press(window, key, modifier=Qt.KeyboardModifier.NoModifier):
 
 
 def settled_shot(view):
-    """The same of a view of points, once all of it is drawn."""
+    """What `shot` gives of a view of points, once all of it is drawn."""
     deadline = time.monotonic() + 120
     QApplication.processEvents()
     while not view.settled:

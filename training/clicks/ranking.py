@@ -132,10 +132,12 @@ def learn_ranking(
         progress: Called after each picture.
 
     Returns:
-        The file, and how the choice does on pictures that were held out; in the end all of them are learned from.
+        The file, and how the choice does on pictures that were held out; in the end all of them are learned from. With
+        `pieces_only` they are held out from the rule for pieces alone: the ranking that is kept may have learned from
+        them.
 
     Raises:
-        PanoError: A picture or the weights cannot be read, or there is no click to learn from.
+        PanoError: A picture or the weights cannot be read, there is no click to learn from, or no ranking to keep.
     """
     network = ClickS(weights, device="cpu", ranked=False)
     path = weights.with_name(RANKING.format(weights.stem))

@@ -22,7 +22,7 @@ class Record:
     Attributes:
         recipe: What is trained.
         settings: Those that decide the result; who goes on must give the same.
-        done: By stage: "seconds", "hardware", and "results" by name.
+        done: By stage: "seconds" since it was begun or last gone on with, "hardware", and "results" by name.
     """
 
     recipe: str
@@ -74,7 +74,12 @@ def write_record(folder: Path, record: Record, stages: Mapping[str, str]) -> Non
 
 
 def _page(record: Record, stages: Mapping[str, str]) -> str:
-    lines = [f"# {record.recipe} in stages", "", "| stage | what | results | minutes | on |", "|---|---|---|---|---|"]
+    lines = [
+        f"# {record.recipe} in stages",
+        "",
+        "| stage | what | results | minutes since its last start | on |",
+        "|---|---|---|---|---|",
+    ]
     for name, about in stages.items():
         done = record.done.get(name)
         if done is None:
