@@ -33,7 +33,7 @@ def tr(text: str, /, **values: object) -> str:
         return translated
     try:
         return translated.format(**values)
-    except (KeyError, IndexError, ValueError):
+    except (LookupError, ValueError, AttributeError, TypeError):
         log.warning("The translation of %r names what it does not have: %r", text, translated)
         return text.format(**values)
 

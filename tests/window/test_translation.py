@@ -208,13 +208,20 @@ def test_what_core_says_in_the_window_is_collected():
 def test_a_translation_with_wrong_braces_shows_the_english_text(application):
     class Wrong(QTranslator):
         def translate(self, context, text, disambiguation=None, n=-1):
-            return {"Reading {name}": "Legas {nomo}", "Writing {name}": "Skribas {name"}.get(text, text)
+            return {
+                "Reading {name}": "Legas {nomo}",
+                "Writing {name}": "Skribas {name",
+                "Adding {name}": "Aldonas {name.nomo}",
+                "Opening {name}": "Malfermas {name[nomo]}",
+            }.get(text, text)
 
     wrong = Wrong()
     application.installTranslator(wrong)
     try:
         assert tr("Reading {name}", name="a.jpg") == "Reading a.jpg"
         assert tr("Writing {name}", name="a.jpg") == "Writing a.jpg"
+        assert tr("Adding {name}", name="a.jpg") == "Adding a.jpg"
+        assert tr("Opening {name}", name="a.jpg") == "Opening a.jpg"
         assert tr("Saving {name}", name="{a}.jpg") == "Saving {a}.jpg"
     finally:
         application.removeTranslator(wrong)
