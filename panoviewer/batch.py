@@ -12,6 +12,7 @@ from core.errors import ModelUnavailable, UnsupportedImage
 from core.export.results import (
     NOTHING_THERE,
     ResultOptions,
+    is_of_another,
     refuse_foreign_report,
     result_path,
     why_unfinished,
@@ -66,7 +67,7 @@ def plan_batch(inputs: Sequence[Path], output: Path) -> Batch:
     """Which pictures are meant and where their results go.
 
     A picture of a folder keeps its sub-path below `output`. Its results bear its stem, or its full name where another
-    picture would have the same. A picture that is named twice counts once.
+    picture would have the same, or has left a report of that name earlier. A picture that is named twice counts once.
 
     Args:
         inputs: Pictures and folders.
@@ -102,7 +103,10 @@ def plan_batch(inputs: Sequence[Path], output: Path) -> Batch:
 
 def _named(places: list[tuple[Path, Path]], output: Path) -> list[Item]:
     """Targets that differ, also on a disk that does not tell upper from lower case."""
-    names = [path.stem for path, _ in places]
+    names = [
+        path.name if is_of_another(result_path(output / place / path.stem, ".json"), path) else path.stem
+        for path, place in places
+    ]
     while True:
         targets = [output / place / name for (_, place), name in zip(places, names, strict=True)]
         count = Counter(str(target).casefold() for target in targets)
@@ -210,7 +214,7 @@ def run_batch(
                     console.event("redone", file=str(item.source), reason=flaw)
                     console.say(f"{item.source}: done again, because {flaw}")
             console.event("started", file=str(item.source))
-            refuse_foreign_report(result_path(item.target, ".json"))
+            refuse_foreign_report(result_path(item.target, ".json"), item.source)
             panorama = read_panorama(item.source, assume=options.assume).with_level(wanted.level)
             console.notes(item.source, (*panorama.notes, *unsaved(item.source)))
             make_folder(item.target.parent)

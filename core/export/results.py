@@ -183,11 +183,22 @@ def _is_recorded(path: Path, facts: object) -> bool:
         return False  # what cannot be read is no result, and a photograph that cannot be is told of by its reader
 
 
-def refuse_foreign_report(path: Path) -> None:
-    """Keep what somebody else has written, such as annotations of the same name, under the name of a report.
+def is_of_another(path: Path, source: Path) -> bool:
+    """True where a report tells of a file with another name; the same name with other content is a newer version."""
+    name = _told_source(path)
+    return name is not None and name != source.name
+
+
+def refuse_foreign_report(path: Path, source: Path | None = None) -> None:
+    """Keep what is not to be replaced under the name of a report.
+
+    Args:
+        path: Of the report.
+        source: The photograph of the new one, if it has a file.
 
     Raises:
-        ExportError: There is such a file.
+        ExportError: Somebody else has written such a file, for instance annotations, or it is the report of another
+            photograph.
     """
     try:
         if not path.is_file():
@@ -205,15 +216,33 @@ def refuse_foreign_report(path: Path) -> None:
         raise ExportError(
             f"Expected the report of an earlier run or no file, got another program's; choose another folder: {path}"
         )
+    if source is not None and is_of_another(path, source):
+        raise ExportError(
+            f"Expected no results or those of {source.name}, got those of {_told_source(path)}; choose another "
+            f"folder: {path}"
+        )
+
+
+def _told_source(path: Path) -> str | None:
+    """The name of the photograph that a report of any version tells of."""
+    report = _read_json(path)
+    facts = None if report is None else report.get("source")
+    name = facts.get("file") if isinstance(facts, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _read_report(path: Path) -> dict[str, Any] | None:
     """The report; None when there is none or something else lies in its place."""
+    report = _read_json(path)
+    return report if report is not None and report.get("schema") == SCHEMA else None
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        report = json.loads(path.read_bytes()) if path.is_file() else None
+        found = json.loads(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
         return None
-    return report if isinstance(report, dict) and report.get("schema") == SCHEMA else None
+    return found if isinstance(found, dict) else None
 
 
 def _report(panorama: Panorama, prediction: Prediction, options: ResultOptions) -> dict[str, Any]:

@@ -153,6 +153,36 @@ def test_pictures_with_one_stem_keep_their_full_names(tmp_path, in_process):
     )
 
 
+def test_results_of_another_picture_with_the_same_stem_are_kept_from_run_to_run(tmp_path, in_process):
+    first, second = photo(tmp_path / "in/same.jpg"), photo(tmp_path / "in/same.png", 64, 128)
+    out = tmp_path / "out"
+    assert in_process("predict", first, "-o", out, "--tasks", "depth") == 0
+    before = {name: (out / name).read_bytes() for name in names(out)}
+    assert in_process("predict", second, "-o", out, "--tasks", "depth") == 0
+    assert {name: (out / name).read_bytes() for name in before} == before
+    suffixes = (".depth.npy", ".far.png", ".json")
+    assert names(out) == sorted(f"{stem}{suffix}" for stem in ("same", "same.png") for suffix in suffixes)
+    assert json.loads((out / "same.png.json").read_text())["source"]["file"] == "same.png"
+    photo(first, 96, 192)
+    assert in_process("predict", first, "-o", out, "--tasks", "depth") == 0
+    assert json.loads((out / "same.json").read_text())["size"] == {"height": 96, "width": 192}, "edited, and done again"
+    assert len(names(out)) == 6
+
+
+def test_a_picture_for_whose_results_no_name_is_left_is_refused_and_others_go_on(tmp_path, in_process, capsys):
+    out = tmp_path / "out"
+    for name in ("same.jpg", "same.png.jpg"):
+        assert in_process("predict", photo(tmp_path / name), "-o", out, "--tasks", "depth") == 0
+    before = {name: (out / name).read_bytes() for name in names(out)}
+    photos = [photo(tmp_path / name) for name in ("same.png", "other.jpg")]
+    capsys.readouterr()
+    assert in_process("predict", *photos, "-o", out, "--tasks", "depth") == 1
+    told = capsys.readouterr().err
+    assert "those of same.png, got those of same.png.jpg; choose another folder" in told
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert (out / "other.json").is_file()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
 def test_names_that_are_not_text_are_no_obstacle(tmp_path):
     odd = tmp_path / os.fsdecode(b"caf\xe9 \n.jpg")
