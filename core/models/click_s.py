@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from core.models.networks.click_prompts import ClickPrompt
     from core.models.networks.click_s import ClickSNet, Pyramid
 
+_log = logging.getLogger(__name__)
 NAME = "click-s"
 MAX_BYTES = 20_000_000
 """Of the file of weights."""
@@ -144,7 +146,17 @@ class ClickS:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         known = read_ranking(path.with_name(RANKING.format(path.stem)), digest) if ranked else None
         ranker, rule = known or (None, None)
-        self._guess = CentredGuess(self, ranker, dense=None if rule is None else PanoClasses(), rule=rule)
+        dense = None if rule is None else PanoClasses()
+        if rule is not None and dense is not None and rule.reads != dense.fingerprint:
+            _log.warning(
+                "Pieces of classes are left out: what is known of them was learned from %s, and here is %s. Learn it "
+                "again with 'panoviewer-train rank --pieces-only': %s",
+                rule.reads,
+                dense.fingerprint,
+                path,
+            )
+            dense = rule = None
+        self._guess = CentredGuess(self, ranker, dense=dense, rule=rule)
         self._fingerprint = f"{NAME}-{digest[:16]}"
 
     @property

@@ -209,6 +209,7 @@ class PieceRule:
         mean, scale: (t,) of the traits: `NAMES`, then one for each class.
         weights: (t,) for the scaled traits.
         bias: With the mean traits.
+        reads: `DenseNetwork.fingerprint` of whose pieces it was learned from.
     """
 
     class_names: tuple[str, ...]
@@ -216,6 +217,7 @@ class PieceRule:
     scale: Values
     weights: Values
     bias: float
+    reads: str
 
     def __post_init__(self) -> None:
         shape = (len(NAMES) + len(self.class_names),)
@@ -246,12 +248,13 @@ class PieceRule:
             raise ValueError("the rule for pieces was learned for other traits")
         names = tuple(str(name) for name in stored["class_names"])
         mean, scale, weights = (np.array(stored[key], np.float32) for key in _NUMBERS)
-        return cls(names, mean, scale, weights, float(stored["bias"]))
+        return cls(names, mean, scale, weights, float(stored["bias"]), str(stored["reads"]))
 
     def to_json(self) -> dict[str, Any]:
         """As text can hold it."""
         numbers = {key: np.round(getattr(self, key).astype(np.float64), 6).tolist() for key in _NUMBERS}
-        return {"traits": NAMES, "class_names": self.class_names, **numbers, "bias": round(self.bias, 6)}
+        about = {"traits": NAMES, "class_names": self.class_names, "reads": self.reads}
+        return {**about, **numbers, "bias": round(self.bias, 6)}
 
 
 def class_traits(name: str, class_names: Sequence[str]) -> Values:

@@ -1,4 +1,6 @@
+import hashlib
 import pickle
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +10,12 @@ from safetensors.torch import load_file, save_file
 
 import core.models
 from core.errors import ModelUnavailable
-from core.models import DEFAULT_SEGMENTER, SEGMENTERS, find_segmenter, load_segmenter
+from core.models import DEFAULT_SEGMENTER, SEGMENTERS, find_segmenter, load_segmenter, weights_file
 from core.models.click_s import MAX_BYTES, ClickS, ClickSConfig
+from core.models.pano_classes import PanoClasses
 from core.models.weights import read_metadata
 from core.segment.network import MemoryFrame, ViewPrompt
+from core.segment.ranking import ranking_text, read_ranking
 
 SMALL = ClickSConfig(view_size=64, centred_size=32, widths=(8, 16, 16, 32), layers=(1, 1), memory_layers=1)
 
@@ -213,3 +217,19 @@ def test_a_click_network_is_loaded_by_name(monkeypatch, weights):
 
 def test_names_of_click_networks_are_unique():
     assert len({spec.name for spec in SEGMENTERS}) == len(SEGMENTERS)
+
+
+def test_pieces_are_known_by_whom_they_were_learned_from(tmp_path, caplog):
+    shipped = weights_file(find_segmenter("click-s"))
+    digest = hashlib.sha256(shipped.read_bytes()).hexdigest()
+    ranker, rule = read_ranking(shipped.with_name("click_s_ranking.json"), digest)
+    # Who changes the bundled dense network learns the rule again.
+    assert rule.reads == PanoClasses().fingerprint
+    assert ClickS(device="cpu").whole_key != ""
+
+    shutil.copy(shipped, tmp_path / "other.safetensors")
+    other = replace(rule, reads="pano-s-of-yesterday")
+    (tmp_path / "other_ranking.json").write_text(ranking_text(ranker, digest, other))
+    model = ClickS(tmp_path / "other.safetensors", device="cpu")
+    assert model.whole_key == ""
+    assert "rank --pieces-only" in caplog.text

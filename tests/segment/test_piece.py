@@ -54,7 +54,7 @@ def _ranker():
 def _rule(gain):
     """Expects this gain of everything."""
     some = np.ones(len(NAMES) + 1, np.float32)
-    return PieceRule(("thing",), 0 * some, some, 0 * some, gain)
+    return PieceRule(("thing",), 0 * some, some, 0 * some, gain, "reader")
 
 
 def _session(mask, gain=1.0, *, store=None, red=None):

@@ -213,13 +213,14 @@ def test_a_ranking_is_read_as_it_was_written(tmp_path):
 def test_a_rule_for_pieces_is_read_as_it_was_written(tmp_path):
     rng, path, names = np.random.default_rng(0), tmp_path / "ranking.json", ("wall", "floor")
     mean, scale, weights = rng.random((3, len(PIECE_NAMES) + 2)).astype(np.float32) + 0.1
-    path.write_text(ranking_text(_ranker(), HERE, PieceRule(names, mean, scale, weights, -0.25)))
+    path.write_text(ranking_text(_ranker(), HERE, PieceRule(names, mean, scale, weights, -0.25, "reader-1")))
     _, rule = read_ranking(path, HERE)
     traits = rng.random(len(PIECE_NAMES)).astype(np.float32)
     for number, name in enumerate((*names, "never heard of")):
         kinds = np.eye(2, dtype=np.float32)[number] if number < 2 else np.zeros(2, np.float32)
         expected = (np.concatenate([traits, kinds]) - mean) / scale @ weights - 0.25
         assert rule.gain(traits, name) == pytest.approx(expected, abs=1e-4)
+    assert rule.reads == "reader-1"
 
 
 def test_without_a_file_there_is_no_ranking(tmp_path):
@@ -235,6 +236,7 @@ def _spoiled(change):
 _ONE_CLASS = {
     "traits": list(PIECE_NAMES),
     "class_names": ["wall"],
+    "reads": "reader-1",
     **{name: [1.0] * (len(PIECE_NAMES) + 1) for name in ("mean", "scale", "weights")},
     "bias": 0.0,
 }

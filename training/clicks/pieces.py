@@ -134,13 +134,16 @@ def piece_shares(kinds: NDArray[np.int64], wholes: NDArray[np.float64]) -> NDArr
     return shares
 
 
-def fit_rule(chosen: Sequence[Chosen], lessons: Sequence[PieceLesson], shares: NDArray[np.float64]) -> PieceRule | None:
+def fit_rule(
+    chosen: Sequence[Chosen], lessons: Sequence[PieceLesson], shares: NDArray[np.float64], reads: str
+) -> PieceRule | None:
     """The line that says best by how much a piece is better; None where no click lies in a piece.
 
     Args:
         chosen: For each click.
         lessons: The same clicks.
         shares: (n,) of `piece_shares`.
+        reads: Fingerprint of the dense network whose pieces they are.
     """
     known = [n for n, lesson in enumerate(lessons) if lesson.name]
     if not known:
@@ -156,7 +159,9 @@ def fit_rule(chosen: Sequence[Chosen], lessons: Sequence[PieceLesson], shares: N
     bias = float(weights @ gains)
     matrix = (scaled * weights[:, None]).T @ scaled + RIDGE * np.eye(scaled.shape[1])
     line = np.linalg.solve(matrix, scaled.T @ (weights * (gains - bias)))
-    return PieceRule(class_names, mean.astype(np.float32), scale.astype(np.float32), line.astype(np.float32), bias)
+    return PieceRule(
+        class_names, mean.astype(np.float32), scale.astype(np.float32), line.astype(np.float32), bias, reads
+    )
 
 
 def with_rule(rule: PieceRule | None, chosen: Chosen, lesson: PieceLesson) -> float:

@@ -164,7 +164,9 @@ def learn_ranking(
 
 
 def _rule(ranker: Ranker, lessons: Lessons, pieces: Sequence[PieceLesson]) -> PieceRule | None:
-    return fit_rule(_chosen(ranker, lessons), pieces, piece_shares(lessons.kinds, lessons.wholes))
+    return fit_rule(
+        _chosen(ranker, lessons), pieces, piece_shares(lessons.kinds, lessons.wholes), PanoClasses().fingerprint
+    )
 
 
 def _chosen(ranker: Ranker, lessons: Lessons) -> list[Chosen]:
