@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.ablations.judging import judge_last
 from training.ablations.ladder import Ladder, Row, Score, Stage
 
-_SMALL = {"size": "T", "height": 128, "batch": 4, "warmup": 20, "ema": 0.99}
+_SMALL = {"size": "T", "height": 64, "batch": 4, "warmup": 20, "ema": 0.99}
 
 
 def _row(key: str, title: str, published: str = "", *, headline: bool = True, **changes: object) -> Row:
@@ -14,7 +14,7 @@ def _row(key: str, title: str, published: str = "", *, headline: bool = True, **
 
 DAP = Ladder(
     name="dap",
-    about="A transformer of size T with the recipe's decoder at 256 x 128 pixels, from random numbers, on generated "
+    about="A transformer of size T with the recipe's decoder at 128 x 64 pixels, from random numbers, on generated "
     "worlds; judged on held-out worlds within 100 m, by area, AbsRel without alignment. Published: AbsRel on "
     "Stanford2D3D of the paper's smaller setup (from DINOv3, on its own data), for range masks on DAP-2M-Labeled, read "
     "by readers of the paper; the published row without masks has no counterpart, as the head belongs to the network "

@@ -9,7 +9,7 @@ from training.ablations.ladder import Ladder, Made, Row, Score, Stage
 from training.dataset import WorldFolder
 from training.worlds.sample import read_sample, write_sample
 
-_SMALL = {"size": "T", "height": 128, "batch": 4, "warmup": 20, "ema": 0.99, "weight_decay": 0.02, "views_from": 100}
+_SMALL = {"size": "T", "height": 64, "batch": 4, "warmup": 20, "ema": 0.99, "weight_decay": 0.02, "views_from": 100}
 _FEW = 8
 """Worlds whose own labels are known, where labels are scarce."""
 _TAUGHT = 400
@@ -48,7 +48,7 @@ def _row(key: str, title: str, published: str = "", *, headline: bool = False, *
 
 MTPANO = Ladder(
     name="mtpano",
-    about="A transformer of size T with the recipe's decoder at 256 x 128 pixels, from random numbers, on generated "
+    about="A transformer of size T with the recipe's decoder at 128 x 64 pixels, from random numbers, on generated "
     "worlds; judged on held-out worlds by area: AbsRel without alignment, mean angle of normals, mIoU of classes. "
     f"Label-free: worlds are labelled through 32 random views of each by the oracle, a teacher without errors of its "
     f"own, and {_FEW} other labels are there to go on with; so these rows tell what labels through views are worth at "

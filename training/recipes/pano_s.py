@@ -58,7 +58,7 @@ class PanoSTraining(WorldTraining):
     """Photographs beside the worlds in one part of a step, when there are any."""
     start: Path | None = None
     """Weights (safetensors) or a run of this recipe to begin with; random ones when left out."""
-    class_weight: float = 0.4
+    class_weight: float = 0.8
     """Of the two losses of classes; those of depth and normals count 1."""
 
 
