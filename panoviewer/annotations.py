@@ -51,7 +51,10 @@ def import_annotations(argv: Sequence[str]) -> int:
             console.say(f"Note: {sentence}")
         for sentence in report.failed:
             console.complain(sentence)
-        console.finished(f"{args.output}: {_count(report.panoramas, 'panorama')}, {_count(report.segments, 'segment')}")
+        if report.panoramas or not report.failed:
+            console.finished(
+                f"{args.output}: {_count(report.panoramas, 'panorama')}, {_count(report.segments, 'segment')}"
+            )
     return _exit_code(report.panoramas, report.failed)
 
 

@@ -238,5 +238,5 @@ def _write(item: _Item, project: Project | None, wanted: _Wanted, model: _Model,
     if len(value) == 0:
         raise UsageError(f"{NOTHING_LEFT}: {item.photo}")
     export(value, item.target, frame=frame, progress=writing)
-    unit = "points" if exporter.kind is PointCloud else "triangles"
+    unit = ("point" if exporter.kind is PointCloud else "triangle") + ("" if len(value) == 1 else "s")
     console.finished(f"{item.target}: {len(value):,} {unit}, {prediction.device}, {prediction.seconds:.1f} s")

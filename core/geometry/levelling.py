@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.geometry.camera import angles_from_rotation, rotation_from_angles
+from core.geometry.sphere import angle_between
 
 LEAST_ANGLE = np.radians(1.0)
 """Between the two points (or one and the opposite of the other); nearer ones say nothing about a line."""
 
 LEAST_CROSSING = np.radians(3.0)
 """Between the planes of two verticals; nearer ones say the same thing twice."""
+
+MOST_TILT = np.radians(60.0)
+"""Of a camera against the pose so far; points that ask for more of it lie on no horizon, and are no vertical."""
 
 
 class Kind(StrEnum):
@@ -63,9 +67,20 @@ def level_by_lines(lines: Sequence[Line], level_from_world: ArrayLike) -> NDArra
         (3, 3) `level_from_world` with the heading of the photograph's middle kept.
 
     Raises:
-        ValueError: The points of a line are nearly the same or opposite, or a single vertical was level so far.
+        ValueError: The points of a line are nearly the same or opposite, a single vertical was level so far, or the
+            camera would be tilted by more than `MOST_TILT`.
     """
     before = np.asarray(level_from_world, np.float64)
+    after = _level_by_lines(lines, before)
+    tilt = float(angle_between(after[1], before[1]))
+    if tilt > MOST_TILT:
+        raise ValueError(
+            f"the camera would be tilted by {np.degrees(tilt):.0f} degrees, more than {np.degrees(MOST_TILT):.0f}"
+        )
+    return after
+
+
+def _level_by_lines(lines: Sequence[Line], before: NDArray[np.float64]) -> NDArray[np.float64]:
     horizons = [line for line in lines if line.kind is Kind.HORIZON]
     if horizons:
         return level_by_horizon(horizons[-1].first, horizons[-1].second, before)

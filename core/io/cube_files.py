@@ -21,6 +21,8 @@ _SETS = (
     ("f", "r", "b", "l", "u", "d"),
 )
 """What the six files are called, in the order of `FACES`."""
+_ENOUGH = 4
+"""Files of a set from which on the others are missing; fewer may bear such names by chance."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,15 @@ def cube_files(path: Path, ending: str | None = None) -> CubeFiles | None:
         None unless all six are there.
     """
     return next((CubeFiles(paths) for paths in named_sets(path, ending) if all(map(Path.is_file, paths))), None)
+
+
+def missing_faces(path: Path) -> tuple[Path, ...]:
+    """Files that a cube map lacks of which most are there, this one among them; none where it is no such set."""
+    for paths in named_sets(path):
+        missing = tuple(face for face in paths if not face.is_file())
+        if path in paths and len(paths) - len(missing) >= _ENOUGH:
+            return missing
+    return ()
 
 
 def named_sets(path: Path, ending: str | None = None) -> list[tuple[Path, ...]]:

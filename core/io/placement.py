@@ -9,9 +9,10 @@ from typing import Literal
 
 from core.errors import NotAFullSphere, UnsupportedImage
 from core.geometry.camera import Camera
+from core.geometry.cube import FACES
 from core.geometry.fisheye import DualFisheye
 from core.geometry.sphere import erp_to_directions
-from core.io.cube_files import CubeFiles, CubePicture, cube_files, cube_picture
+from core.io.cube_files import CubeFiles, CubePicture, cube_files, cube_picture, missing_faces
 from core.io.gpano import Crop, CropTags, Float, GPano
 from core.io.header import ImageHeader, read_header
 from core.panorama import MIN_HEIGHT, is_full_sphere
@@ -141,6 +142,7 @@ def _flat(header: ImageHeader, assume: Assume | None) -> Placement | None:
     if found is None and assume is None:
         return None
     if found is None:
+        _refuse_lone_face(header)
         raise UnsupportedImage(
             "A cube map must be a strip (6:1), a cross (4:3 or 3:4) or one of six square pictures that are called "
             f"NAME_front, _right, _back, _left, _up and _down, got {width} x {height}: {header.path}"
@@ -178,11 +180,22 @@ def _placed(header: ImageHeader, assume: Assume | None) -> Placement:
             told = "The picture is taken as a full sphere: it is 2:1, and what can be read speaks of no part."
             return replace(whole, notes=(told,))
     if assume is None:
+        _refuse_lone_face(header)
         raise NotAFullSphere(
             f"A panorama must {_expected(header)}; choose --assume full (it is the whole sphere) "
             f"or --assume crop (it is a centred part){_or_cube(header)}: {header.path}"
         )
     return _assumed(header, "full" if assume == "full" else "crop", full_height, full_width)
+
+
+def _refuse_lone_face(header: ImageHeader) -> None:
+    """Name what a cube map lacks of which this picture is a face: as a part of a sphere it would lie wrongly."""
+    missing = missing_faces(header.path) if header.height == header.width else ()
+    if missing:
+        raise NotAFullSphere(
+            f"Expected the six pictures of a cube map, got {len(FACES) - len(missing)} of them; put "
+            f"{' and '.join(path.name for path in missing)} beside the others: {header.path}"
+        )
 
 
 def _or_cube(header: ImageHeader) -> str:

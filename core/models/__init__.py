@@ -262,7 +262,11 @@ def _find(name: str, specs: tuple[ModelSpec, ...]) -> ModelSpec:
     for spec in specs:
         if spec.name == name:
             return spec
-    raise ModelUnavailable(f"Expected one of the models {', '.join(spec.name for spec in specs)}, got {name}.")
+    names = ", ".join(spec.name for spec in specs)
+    raise ModelUnavailable(
+        f"Expected one of the models {names}, or a folder or file of a model, got {name}, and no folder or file of "
+        "that name was found; choose one of these, or give the place of yours."
+    )
 
 
 def models_folder() -> Path:

@@ -214,3 +214,17 @@ def test_a_folder_instead_of_a_file_to_import_is_called_a_folder(project, tmp_pa
     assert is_one_sentence(told)
     assert "Expected a COCO file, got a folder" in told
     assert "MiB" not in told
+
+
+def test_an_import_that_is_refused_does_not_end_like_one_that_took_nothing(project, tmp_path, in_process, capsys):
+    assert in_process("export", project, "--to", "coco", "-o", tmp_path / "coco") == 0
+    file = next((tmp_path / "coco").rglob("*.json"))
+    for name in ("a.jpg", "deep/b.jpg"):
+        photo(tmp_path / "into" / name)
+    command = ("import", file, "--from", "coco", "-o", tmp_path / "into")
+    assert in_process(*command, "--pictures", project) == 0
+    assert "2 panoramas, 4 segments" in capsys.readouterr().err
+    assert in_process(*command) == 2, "annotated already"
+    told = capsys.readouterr().err
+    assert "--replace" in told
+    assert "0 panoramas" not in told

@@ -145,3 +145,11 @@ def test_a_file_of_a_set_that_cannot_be_written_is_told_before_the_work(tmp_path
     assert in_process("cloud", tmp_path / "hall.jpg", "-o", tmp_path / "hall.obj") == 2
     assert "hall.mtl" in capsys.readouterr().err
     assert names(tmp_path) == ["hall.jpg"]
+
+
+def test_one_point_is_not_called_points(tmp_path, in_process, capsys):
+    photo(tmp_path / "a.jpg")
+    assert in_process("cloud", tmp_path / "a.jpg", "-o", tmp_path / "a.ply", "--stride", "96") == 0
+    told = capsys.readouterr().err
+    assert len(plyfile.PlyData.read(tmp_path / "a.ply")["vertex"].data) == 1
+    assert ": 1 point," in told

@@ -402,6 +402,7 @@ def test_faces_of_a_map_that_do_not_fit_are_one_sentence(in_process, tmp_path, c
         (["-o", "{tmp}/out"], "Expected a file name that ends in one of .jpg"),
         (["-o", "{tmp}/photo.jpg"], "another file to write than the one that is read"),
         (["--horizon", "1,2,1,2", "-o", "{tmp}/out.png"], "too near to each other"),
+        (["--horizon", "0,80,90,-80", "-o", "{tmp}/out.png"], "degrees, more than 60; choose others"),
         (["--horizon", "1,2,9,2", "--level", "-o", "{tmp}/out.png"], "one of --level, --horizon and --vertical"),
         (["--layout", "six", "-o", "{tmp}/out.png"], "--layout is for cube maps"),
         (["--rotate", "1,2", "-o", "{tmp}/out.png"], "3 numbers with commas"),

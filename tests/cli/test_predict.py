@@ -380,3 +380,12 @@ def test_every_format_is_written_and_the_report_says_what_is_unknown_and_which_w
     turned = OpenEXR.File(str(out / "room.normals.exr")).channels()["RGB"].pixels
     np.testing.assert_allclose(turned, normals * [1, -1, -1], atol=1e-3)
     np.testing.assert_array_equal(tifffile.imread(out / "room.depth.tiff"), np.load(out / "room.depth.npy"))
+
+
+def test_a_model_that_is_neither_known_nor_a_place_is_told_as_both(tmp_path, in_process, capsys):
+    photo(tmp_path / "a.jpg")
+    assert in_process("predict", tmp_path / "a.jpg", "-o", tmp_path / "out", "--model", "bogus") == 2
+    told = capsys.readouterr().err
+    assert is_one_sentence(told)
+    assert "pano-s" in told
+    assert "got bogus, and no folder or file of that name was found" in told

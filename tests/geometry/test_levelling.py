@@ -48,6 +48,18 @@ def test_points_that_give_no_line_are_refused(way):
         level_by_vertical((0, 0, 1), (1, 0, 0), np.eye(3))
 
 
+def test_points_that_would_tilt_the_camera_beyond_sense_are_refused():
+    for tilt, is_right in ((55, True), (65, False)):
+        level = rotation_from_angles(0, np.radians(tilt), 0)
+        line = Line(Kind.HORIZON, *(level.T @ lonlat_to_directions(lon, 0.0) for lon in (0.3, 1.9)))
+        np.testing.assert_allclose(level_by_lines([line], rotation_from_angles(0, np.radians(20), 0)), level, atol=1e-9)
+        if is_right:
+            np.testing.assert_allclose(level_by_lines([line], np.eye(3)), level, atol=1e-9)
+            continue
+        with pytest.raises(ValueError, match="tilted by 65 degrees, more than 60"):
+            level_by_lines([line], np.eye(3))
+
+
 def vertical(level, lon, lats=(-25, 35)):
     """A line above itself in a photograph of this pose."""
     return Line(Kind.VERTICAL, *(level.T @ lonlat_to_directions(np.radians(lon), np.radians(lat)) for lat in lats))

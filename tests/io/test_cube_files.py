@@ -69,7 +69,7 @@ def test_six_files_are_a_cube_map_whichever_is_opened(tmp_path, pattern, names):
     (tmp_path / pattern.format(names[3])).unlink()
     with pytest.raises(NotAFullSphere):
         read_panorama(tmp_path / pattern.format(names[0]))
-    with pytest.raises(UnsupportedImage, match=r"one of six square pictures that are called .*got 32 x 32"):
+    with pytest.raises(UnsupportedImage, match=r"got 5 of them; put .* beside the others: "):
         read_panorama(tmp_path / pattern.format(names[0]), assume="cube")
 
 
@@ -117,3 +117,19 @@ def test_masks_are_not_written_into_pictures_that_are_no_sphere(tmp_path):
     assert place(read_header(path)).source is not None
     with pytest.raises(UnsupportedImage, match="panoviewer convert"):
         PictureGrid.of_file(path)
+
+
+@pytest.mark.parametrize("assume", [None, "cube"])
+def test_files_that_a_cube_map_lacks_are_named_instead_of_a_choice_that_misleads(tmp_path, assume):
+    for name, face in zip(FACES, faces(32), strict=True):
+        Image.fromarray(face).save(tmp_path / f"room_{name}.png")
+    for lost in ("left", "up"):
+        (tmp_path / f"room_{lost}.png").unlink()
+        with pytest.raises(NotAFullSphere, match=r"room_left\.png.* beside the others: .*room_front\.png$") as refused:
+            read_panorama(tmp_path / "room_front.png", assume=assume)
+        assert f"room_{lost}.png" in str(refused.value)
+        assert "--assume" not in str(refused.value)
+    assert looks_flat(tmp_path / "room_front.png")
+    (tmp_path / "room_down.png").unlink()
+    with pytest.raises((NotAFullSphere, UnsupportedImage), match=r"--assume crop|must be a strip"):
+        read_panorama(tmp_path / "room_front.png", assume=assume)
