@@ -156,7 +156,12 @@ class Questions(QObject):
         answers: list[tuple[str, Callable[[], object]]] = [(tr("Read theirs"), self._saving.read_again)]
         if self._saving.is_modified:
             answers.append((tr("Keep mine"), partial(self._saving.save, overwrite=True)))
-        text = tr("{error}\n\nWhat is in the file now becomes its previous generation when yours is kept.", error=error)
+        text = tr(
+            "{error}\n\nRead theirs shows what is in the file now; edits of yours that are not in it are dropped. "
+            "Keep mine writes yours over it; what is in the file now becomes its previous generation. "
+            "Decide later leaves both as they are; saving asks again.",
+            error=error,
+        )
         ask(self._window, "conflict", tr("The annotations have changed"), text, answers, otherwise=tr("Decide later"))
 
     def _ask_about_lock(self, error: Exception) -> None:

@@ -347,9 +347,7 @@ class Saving(QObject):
         def done(has_changed: bool) -> None:
             if has_changed and self._opened is opened and not self._is_conflict_told:
                 self._is_conflict_told = True
-                self.conflict.emit(
-                    FileChanged(tr("Another program has changed the annotations: {path}", path=opened.file.path))
-                )
+                self._tell_conflict(opened)
 
         self._run(tr("Looking at the annotations"), lambda _progress: opened.file.changed_on_disk(), done)
 
@@ -485,9 +483,15 @@ class Saving(QObject):
             title, work, done=done, failed=failed or self._fail, lane=Lane.FILES, visible=False, outlives=outlives
         )
 
+    def _tell_conflict(self, opened: Opened) -> None:
+        # The sentence of the file's own names ways out that the question does not offer.
+        self.conflict.emit(
+            FileChanged(tr("Another program has changed the annotations: {path}", path=opened.file.path))
+        )
+
     def _fail(self, error: PanoError) -> None:
-        if isinstance(error, FileChanged):
-            self.conflict.emit(error)
+        if isinstance(error, FileChanged) and self._opened is not None:
+            self._tell_conflict(self._opened)
         elif isinstance(error, ProjectLocked):
             self._refuse(error)
         else:

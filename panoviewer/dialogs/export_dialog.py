@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QLabel,
@@ -30,6 +29,7 @@ from core.export.geometry import GEOMETRY, find_geometry
 from core.geometry.edges import EdgeFilter
 from core.mesh import DEFAULT_MESH, MIN_TEXTURE, MIN_TRIANGLES, Mesh, MeshOptions
 from panoviewer.dialogs.questions import ask
+from panoviewer.panels.number_field import NumberField
 from panoviewer.translation import mark, tr
 
 FRAME_TITLES = {
@@ -89,13 +89,13 @@ class ExportDialog(QDialog):
         self._edges.setToolTip(
             tr("Where a near surface ends in front of a far one, depth has values that are neither.")
         )
-        self._angle = QDoubleSpinBox(minimum=0.5, maximum=45.0, singleStep=0.5, decimals=1, suffix="°")
+        self._angle = NumberField(minimum=0.5, maximum=45.0, singleStep=0.5, decimals=1, suffix="°")
         self._angle.setToolTip(tr("Surfaces that are seen at a smaller angle than this are suspected."))
-        self._jump = QDoubleSpinBox(minimum=0.0, maximum=50.0, singleStep=0.5, decimals=1, suffix=" %")
+        self._jump = NumberField(minimum=0.0, maximum=50.0, singleStep=0.5, decimals=1, suffix=" %")
         self._jump.setToolTip(tr("Points that differ from both neighbours by more than this share are suspected."))
         self._stride = _Stride(minimum=1, maximum=64)
         self._stride.setToolTip(tr("Take only every n-th row and column of pixels."))
-        self._voxel = QDoubleSpinBox(minimum=0.0, maximum=1000.0, singleStep=1.0, decimals=1, suffix=" cm")
+        self._voxel = NumberField(minimum=0.0, maximum=1000.0, singleStep=1.0, decimals=1, suffix=" cm")
         self._voxel.setSpecialValueText(tr("off"))
         self._voxel.setToolTip(tr("Average all points in each cube of this edge length into one."))
         self._triangles = QSpinBox(minimum=MIN_TRIANGLES, maximum=50_000_000, singleStep=100_000)
@@ -319,7 +319,7 @@ class _Stride(QSpinBox):
         return (QValidator.State.Acceptable if inside else QValidator.State.Intermediate), text, position
 
 
-def _metres(special: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox(minimum=0.0, maximum=10_000.0, singleStep=0.5, decimals=2, suffix=" m")
+def _metres(special: str) -> NumberField:
+    box = NumberField(minimum=0.0, maximum=10_000.0, singleStep=0.5, decimals=2, suffix=" m")
     box.setSpecialValueText(special)
     return box

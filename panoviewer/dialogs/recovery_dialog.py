@@ -65,17 +65,26 @@ class RecoveryDialog(QDialog):
 
 def describe(recovery: Recovery) -> str:
     """What was done, and when, in a few sentences."""
-    edits = tr("one edit") if recovery.edits == 1 else tr("{edits} edits", edits=recovery.edits)
-    when = (
-        tr(" between {started} and {ended}", started=_time(recovery.started), ended=_time(recovery.ended))
-        if recovery.started
-        else ""
+    started, ended = _time(recovery.started), _time(recovery.ended)
+    when = ""
+    if started:
+        is_moment = started == ended
+        when = (
+            tr(" at {when}", when=started)
+            if is_moment
+            else tr(" between {started} and {ended}", started=started, ended=ended)
+        )
+    unsaved = (
+        tr("There is one edit that was not saved{when}.", when=when)
+        if recovery.edits == 1
+        else tr("There are {edits} edits that were not saved{when}.", edits=recovery.edits, when=when)
     )
     counts = ((recovery.added, tr("added")), (recovery.changed, tr("changed")), (recovery.removed, tr("removed")))
     done = ", ".join(f"{number} {word}" for number, word in counts if number)
     names = ", ".join(recovery.names[-_SHOWN_NAMES:])
     parts = [
-        tr("PanoViewer did not end well. There are {edits} that were not saved{when}.", edits=edits, when=when),
+        tr("PanoViewer did not end well."),
+        unsaved,
         tr("Segments: {done}.", done=done) if done else "",
         tr("The last of them: {names}.", names=names) if names else "",
         recovery.note,

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 from core.models import DEVICES, listed_models
 from core.prediction import CAMERA_HEIGHTS, Prediction
 from panoviewer.jobs import Job
+from panoviewer.panels.number_field import NumberField
 from panoviewer.translation import mark, tr
 
 DEVICE_TITLES = {
@@ -59,7 +59,7 @@ class InferencePanel(QWidget):
         self._device.setAccessibleName(tr("Device"))
         for name in DEVICES:
             self._device.addItem(tr(DEVICE_TITLES[name]), name)
-        self._height = QDoubleSpinBox()
+        self._height = NumberField()
         self._height.setAccessibleName(tr("Camera height in metres"))
         # 0 stands for none; the least known height is the smallest step above it.
         self._height.setRange(0.0, CAMERA_HEIGHTS[1])
@@ -67,7 +67,6 @@ class InferencePanel(QWidget):
         self._height.setDecimals(2)
         self._height.setSuffix(" m")
         self._height.setSpecialValueText(tr("as estimated"))
-        self._height.setKeyboardTracking(False)
         self._height.setToolTip(tr("Height of the camera above the floor. Sets the scale of depth and point cloud."))
         self._run = QPushButton(tr("Run"))
         self._run.setObjectName("primary")

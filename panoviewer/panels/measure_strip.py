@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from panoviewer.panels.number_field import NumberField
 from panoviewer.translation import mark, tr
 
 LONGEST = 10_000.0
@@ -38,15 +39,14 @@ class MeasureStrip(QFrame):
         # Of a height that stays: the views below must not jump while a line follows the cursor.
         self._text.ensurePolished()
         self._text.setFixedHeight(LINES * self._text.fontMetrics().lineSpacing() + 2)
-        self._length = QDoubleSpinBox(minimum=0.0, maximum=LONGEST, decimals=3, singleStep=0.01, suffix=" m")
+        self._length = NumberField(minimum=0.0, maximum=LONGEST, decimals=3, singleStep=0.01, suffix=" m")
         self._length.setAccessibleName(tr("True length in metres"))
         self._length.setSpecialValueText(tr("unknown"))
-        self._length.setKeyboardTracking(False)
         self._length.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._length.setToolTip(
             tr("What the line really measures. Depth and point cloud follow, and other pictures of the folder.")
         )
-        self._length.editingFinished.connect(self._tell_length)
+        self._length.entered.connect(self._tell_length)
         self._copy = QPushButton(tr("Copy"))
         self._copy.setToolTip(tr("Copy the readout (Ctrl+C)"))
         self._copy.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -84,8 +84,7 @@ class MeasureStrip(QFrame):
         with QSignalBlocker(self._length):
             self._length.setValue(0.0)
 
-    def _tell_length(self) -> None:
-        length = self._length.value()
+    def _tell_length(self, length: float) -> None:
         self.forget_length()
         if length > 0:
             self.length_typed.emit(length)

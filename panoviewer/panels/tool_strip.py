@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFrame, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QWidget
 
 from panoviewer.annotating import Annotating
+from panoviewer.panels.number_field import NumberField
 from panoviewer.translation import mark, tr
 
 NO_LABEL = mark("no label")
@@ -45,7 +46,7 @@ class ToolStrip(QFrame):
         self._readings.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._readings.addItems([tr(reading).capitalize() for reading in readings])
         self._readings.activated.connect(self.reading_changed)
-        self._size = QDoubleSpinBox(minimum=0.05, maximum=60.0, decimals=2, singleStep=0.25, suffix=tr("° wide"))
+        self._size = NumberField(minimum=0.05, maximum=60.0, decimals=2, singleStep=0.25, suffix=tr("° wide"))
         self._size.setAccessibleName(tr("Width of the brush"))
         self._size.setToolTip(tr("Width of the brush ([ and ])"))
         self._size.setFocusPolicy(Qt.FocusPolicy.ClickFocus)

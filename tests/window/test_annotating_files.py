@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import datetime
 
 import cv2
@@ -197,9 +198,13 @@ def test_the_preview_shows_the_recovered_masks(opened, photos, settle, qtbot):
     inside = disk(SEAM, height=64).unpack()
     inside = inside.repeat(5, axis=0).repeat(5, axis=1)
     assert (picture.any(axis=-1) == inside).all()
-    assert "one edit" in describe(recovery)
+    assert "There is one edit that was not saved" in describe(recovery)
+    at_once = replace(recovery, ended=recovery.started)
     started = datetime.fromisoformat(recovery.started).astimezone()
-    assert f"between {started:%Y-%m-%d %H:%M:%S} and" in describe(recovery)
+    assert f"not saved at {started:%Y-%m-%d %H:%M:%S}." in describe(at_once)
+    later = replace(recovery, edits=2, ended="2099-01-01T00:00:00Z")
+    assert "There are 2 edits that were not saved" in describe(later)
+    assert f"between {started:%Y-%m-%d %H:%M:%S} and" in describe(later)
     assert "1 added" in describe(recovery)
     opened.findChild(RecoveryDialog, "recovery").close()
     qtbot.waitUntil(lambda: opened.session.document.scene is not None)
@@ -214,6 +219,9 @@ def test_a_change_by_another_program_is_asked_about_when_one_comes_back(opened, 
     add(opened, "mine", SEAM)
     opened.desk.saving.look_at_disk()
     settle(opened)
+    said = opened.findChild(QMessageBox, "conflict").text()
+    assert "another name" not in said
+    assert all(f"{button.text()} " in said for button in opened.findChild(QMessageBox, "conflict").buttons())
     answer(opened, "conflict", "Keep mine")
     settle(opened)
     assert labels(photos[0]) == ["ball", "mine"]
