@@ -334,6 +334,8 @@ class MainWindow(QMainWindow):
         self.pictures.noted.connect(self.messages.show_note)
         self.pictures.failed.connect(self.messages.show_error)
         self.scaling.noted.connect(self.messages.show_note)
+        self.scaling.withdrawn.connect(self.messages.withdraw)
+        self.scaling.scaled.connect(self.measuring.strip.show_scale)
         self.scaling.failed.connect(self.messages.show_error)
         self.toolbox.changed.connect(self._show_tool)
         self.hints.dismissed.connect(lambda: self.settings.__setitem__(HINTS, False))

@@ -33,10 +33,14 @@ class Scaling(QObject):
 
     Signals:
         noted(str): A sentence about what was made of a length.
+        withdrawn(str): What was noted holds no more.
         failed(str): A sentence about one that cannot be true.
+        scaled(str): How the scale is known, such as 'scaled to 3.00 m'; empty where the model is believed.
     """
 
     noted = Signal(str)
+    withdrawn = Signal(str)
+    scaled = Signal(str)
     failed = Signal(str)
 
     def __init__(
@@ -55,6 +59,7 @@ class Scaling(QObject):
         self._inference = inference
         self._saving = saving
         self._was_typed = False
+        self._doubt = ""
         inference.camera_height_changed.connect(self.set_camera_height)
         session.opened.connect(self._begin)
         saving.scale_read.connect(self._read)
@@ -71,7 +76,10 @@ class Scaling(QObject):
             self._set(replace(self._session.scale, camera_height=height))
 
     def set_length(self, measured: Measurement, length: float) -> None:
-        """The line is so many metres long."""
+        """The line is so many metres long; 0 believes the model again."""
+        if not length:
+            self._set(KnownScale())
+            return
         prediction = self._session.document.prediction
         if prediction is None:
             return
@@ -82,12 +90,15 @@ class Scaling(QObject):
             self.failed.emit(str(error))
             return
         self._set(scale)
+        self.scaled.emit(tr("scaled to {length:.2f} m", length=length))
         if scale.kept(is_metric=self._session.estimates_metres, model=prediction.model) != scale:
             self.noted.emit(tr(FOR_THIS_ALONE, model=prediction.model))
 
     def _begin(self) -> None:
         self._was_typed = False
+        self._withdraw()
         self._inference.set_camera_height(None)
+        self.scaled.emit("")
 
     def _read(self, scale: KnownScale) -> None:
         """Take what is kept; what was typed before it could be read takes its place."""
@@ -102,7 +113,15 @@ class Scaling(QObject):
         self._keep(scale)
         estimated = self._session.estimated
         if estimated is not None and scale.is_doubtful(estimated):
-            self.noted.emit(tr(DOUBT, model=estimated.model))
+            self._doubt = tr(DOUBT, model=estimated.model)
+            self.noted.emit(self._doubt)
+        else:
+            self._withdraw()
+
+    def _withdraw(self) -> None:
+        if self._doubt:
+            self.withdrawn.emit(self._doubt)
+            self._doubt = ""
 
     def _keep(self, scale: KnownScale) -> None:
         prediction = self._session.document.prediction
@@ -113,3 +132,4 @@ class Scaling(QObject):
     def _show(self, scale: KnownScale) -> None:
         self._inference.set_camera_height(scale.camera_height)
         self._session.set_scale(scale)
+        self.scaled.emit(tr("scaled") if scale else "")

@@ -20,7 +20,7 @@ class MeasureStrip(QFrame):
     """One line: the readout, which can be selected and copied, and a field for the true length.
 
     Signals:
-        length_typed(float): The line is so many metres long.
+        length_typed(float): The line is so many metres long; 0 where that is not to count any more.
         copy_wanted: The readout shall go to the clipboard.
     """
 
@@ -44,7 +44,10 @@ class MeasureStrip(QFrame):
         self._length.setSpecialValueText(tr("unknown"))
         self._length.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._length.setToolTip(
-            tr("What the line really measures. Depth and point cloud follow, and other pictures of the folder.")
+            tr(
+                "What the line really measures. Depth and point cloud follow, and other pictures of the folder. "
+                "0 or an empty field: as estimated."
+            )
         )
         self._length.entered.connect(self._tell_length)
         self._copy = QPushButton(tr("Copy"))
@@ -84,7 +87,11 @@ class MeasureStrip(QFrame):
         with QSignalBlocker(self._length):
             self._length.setValue(0.0)
 
+    def show_scale(self, how: str) -> None:
+        """Say in the field how the scale is known; empty where it is not."""
+        self._length.setSpecialValueText(how or tr("unknown"))
+        self._length.updateGeometry()
+
     def _tell_length(self, length: float) -> None:
         self.forget_length()
-        if length > 0:
-            self.length_typed.emit(length)
+        self.length_typed.emit(length)

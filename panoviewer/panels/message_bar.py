@@ -45,6 +45,11 @@ class MessageBar(QFrame):
         self._show(sentence, "note")
         self._error_since = None
 
+    def withdraw(self, sentence: str) -> None:
+        """A sentence holds no more; another one stays."""
+        if self.text == sentence:
+            self.hide()
+
     def outdate(self, begun: float) -> None:
         """Something that was begun then, by `time.monotonic`, has worked: an error from before it is of no interest."""
         if self._error_since is not None and self._error_since <= begun:

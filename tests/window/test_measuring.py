@@ -306,6 +306,43 @@ def test_a_length_that_is_hardly_true_counts_and_is_doubted(window, measuring, s
     settle(window)
     assert length_of(measuring.strip.text) == pytest.approx(1.2 * measured, rel=1e-2)
     assert len(noted) == 1, "it is right again"
+    assert window.messages.text == ""
+
+
+@pytest.mark.parametrize("typed", ["0", "1.7"])
+def test_a_doubt_goes_with_the_camera_height_that_it_was_about(window, settle, typed):
+    press(window, Qt.Key.Key_1)
+    settle(window)
+    field = window.inference._height
+    for text, is_doubted in (("162", True), (typed, False)):
+        field.setFocus()
+        field.selectAll()
+        QTest.keyClicks(field, text)
+        QTest.keyClick(field, Qt.Key.Key_Return)
+        settle(window)
+        assert ("far from what the model" in window.messages.text) == is_doubted
+
+
+@pytest.mark.parametrize("back", ["0", ""])
+def test_the_field_says_that_a_length_was_taken_and_takes_it_back(window, measuring, settle, back):
+    for point in ((-1, 0.5, Z), (1, 0.5, Z)):
+        click_panorama(window, point)
+    before = window.session.document.prediction
+    field = measuring.strip._length
+    assert field.text() == "unknown"
+    type_length(window, "3,00")
+    settle(window)
+    assert field.text() == "scaled to 3.00 m"
+    assert length_of(measuring.strip.text) == pytest.approx(3, rel=1e-2)
+    type_length(window, "3ft")
+    settle(window)
+    assert field.text() == "scaled to 3.00 m"
+    field.selectAll()
+    QTest.keyClick(field, Qt.Key.Key_Delete)
+    type_length(window, back)
+    settle(window)
+    assert field.text() == "unknown"
+    np.testing.assert_array_equal(window.session.document.prediction.depth, before.depth)
 
 
 def test_a_length_that_cannot_be_true_is_refused(window, measuring, settle):

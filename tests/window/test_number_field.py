@@ -152,5 +152,5 @@ def test_the_export_reads_its_numbers_in_the_same_way(country, qtbot):
 
 def test_no_part_of_the_window_has_a_field_that_reads_numbers_in_another_way():
     package = Path(panoviewer.__file__).parent
-    made = [path.name for path in package.rglob("*.py") if re.search(r"\bQDoubleSpinBox\(", path.read_text())]
+    made = [path.name for path in package.rglob("*.py") if re.search(r"\bQDoubleSpinBox\b", path.read_text())]
     assert made == ["number_field.py"]
