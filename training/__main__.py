@@ -55,6 +55,8 @@ def generate(
     """
     from training.worlds.generate import generate_shards, generate_worlds
 
+    if count < 1:
+        raise PanoError(f"Expected --count of at least 1, got {count}; choose another.")
     seeds = range(first_seed, first_seed + count)
     started, used = time.monotonic(), sum(os.times()[:4])
     with _progress_bar("Rendering worlds") as update:

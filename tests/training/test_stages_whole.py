@@ -161,6 +161,15 @@ def test_what_cannot_be_is_told_before_anything_is_begun(tiny, box_worlds, photo
     assert not (tmp_path / "out").exists()
 
 
+def test_what_each_stage_takes_in_steps_is_told_at_once_with_its_flag(whole):
+    told = []
+    show = Show()
+    show.line = told.append
+    run_stages(whole, show)
+    assert "3 of each of the three trainings (--steps)" in told[0]
+    assert "4 of the discriminator (--discriminator.steps)" in told[0]
+
+
 def test_a_ranking_is_judged_by_how_right_the_depth_of_unseen_worlds_is(box_worlds, tmp_path):
     """By networks that find depth true where it is known, and where it is not."""
 

@@ -81,7 +81,10 @@ def test_the_sheet_of_one_world_is_its_photograph(run, tmp_path):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
+        (["generate", "-o", "{tmp}/out", "--count", "0"], "--count of at least 1, got 0"),
         (["train", "nobody"], "pano-s, click-s"),
+        (["train", "pano-s", "--out", "{tmp}/out", "--height", "33"], "at least 32 that is a multiple of 16, got 33"),
+        (["train", "click-s", "--out", "{tmp}/out", "--height", "80"], "at least 64 that is a multiple of 32, got 80"),
         (["train", "pano-s", "--worlds", "{tmp}"], "generate"),
         (["train", "pano-s", "--worlds", "{tmp}"], "--held-out"),
         (["train", "pano-s", "--out", "{tmp}/run", "--resume", "--worlds", "{tmp}"], "train first"),

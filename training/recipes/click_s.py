@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.errors import PanoError
 from core.models.click_s import ClickSConfig
 from core.models.networks.click_s import ClickSNet
 from training.clicks.collate import collate_samples, collate_sequences
@@ -54,7 +55,7 @@ class ClickSTraining(WorldTraining):
     views: Path = Path("views")
     """Folder of views with regions that 'clicks' writes."""
     height: int = 256
-    """Side of most crops, a multiple of 32."""
+    """Side of most crops, a multiple of 32 of at least 64; some are 32 smaller."""
 
 
 class ClickSRecipe(Recipe):
@@ -72,6 +73,11 @@ class ClickSRecipe(Recipe):
 
     def __init__(self, config: ClickSTraining) -> None:
         super().__init__()
+        if config.height < 64 or config.height % 32:
+            raise PanoError(
+                f"Expected a height of at least 64 that is a multiple of 32, got {config.height}; choose another "
+                "--height."
+            )
         self._config = config
 
     def build(self) -> ClickSNet:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.colors import class_colors, depth_colors, depth_limits, normal_colors
+from core.errors import PanoError
 from core.geometry.sphere import erp_local_frames, solid_angle
 from core.models.networks.pano_s import PanoSNet, PanoSOutput
 from core.models.pano_s import NAME, PanoSConfig
@@ -74,6 +75,11 @@ class PanoSRecipe(Recipe):
 
     def __init__(self, config: PanoSTraining) -> None:
         super().__init__()
+        if config.height < 32 or config.height % 16:
+            raise PanoError(
+                f"Expected a height of at least 32 that is a multiple of 16, got {config.height}; choose another "
+                "--height."
+            )
         self._config = config
         self._photos: list[Photo] = []
         self._begins = False

@@ -162,6 +162,10 @@ class _Stages:
         self._record = open_record(config.out, NAME, config.deciding())
 
     def run(self) -> Record:
+        self._show.line(
+            f"Steps: {self._config.steps} of each of the three trainings (--steps), "
+            f"{self._config.discriminator.steps} of the discriminator (--discriminator.steps)"
+        )
         work: dict[str, Callable[[], dict[str, Any]]] = {
             "photos": self._take_in,
             "labeller": lambda: self._train("labeller"),
