@@ -182,7 +182,7 @@ def test_a_partial_photograph_gets_a_mask_of_its_own_size_and_refuses_clicks_bey
         (["--click", "1,2,3"], "LON,LAT"),
         (["--box", "1,2,3"], "LON0,LAT0,LON1,LAT1"),
         (["--box", "1,2,1,4"], "some width"),
-        (["--click", "1,2", "--model", "sam-9"], "click-s, got sam-9"),
+        (["--click", "1,2", "--model", "sam-9"], "or file of a model, got sam-9, and no folder"),
         (["--click", "1,2", "--views", "12"], "24, 48"),
         (["--click", "1,2", "--policy", "4"], "1, 2, 3"),
         (["--click", "1,2", "--order", "spiral"], "zigzag"),

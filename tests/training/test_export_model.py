@@ -237,7 +237,7 @@ def test_a_judged_card_has_results_scenes_and_keeps_its_limits(exported, box_wor
 
 def test_a_card_is_not_judged_by_nothing(exported, tmp_path):
     out, _ = exported
-    with pytest.raises(PanoError, match="labelled pictures to judge by"):
+    with pytest.raises(PanoError, match="pictures labelled for depth, normals, classes to judge by, got none"):
         judge_for_card(out, labelled=[tmp_path])
     with pytest.raises(PanoError, match="--scenes"):
         judge_for_card(out, labelled=[], sheet=tmp_path / "sheet.png")
