@@ -82,7 +82,7 @@ class PanoSRecipe(Recipe):
             )
         self._config = config
         self._photos: list[Photo] = []
-        self._begins = False
+        self._start: Path | None = None
         balance = np.clip((0.02 / np.array([_SHARES[name] for name in CLASS_NAMES])) ** _BALANCE, 0.25, 5.0)
         self._class_weights = torch.tensor(balance, dtype=torch.float32)
         self._indoor_only = torch.tensor([name in INDOOR_ONLY for name in CLASS_NAMES])
@@ -91,13 +91,13 @@ class PanoSRecipe(Recipe):
     def build(self) -> PanoSNet:
         """The network; once the data are open it begins with the weights that the configuration names."""
         network = PanoSNet(len(CLASS_NAMES))
-        if self._begins and self._config.start is not None and torch.get_default_device().type != "meta":
-            begin_with(network, self._config.start, NAME)
+        if self._start is not None and torch.get_default_device().type != "meta":
+            begin_with(network, self._start, NAME)
         return network
 
     def open(self) -> None:
         """Find the worlds, the photographs and the weights to begin with."""
-        self._begins = True
+        self._start = self._config.start
         self._worlds = WorldFolder(self._config.worlds, held_out=self._config.held_out)
         self.pools["worlds"] = Pool(self._worlds.refreshed, self._config.worlds)
         self._photos = list_photos(self._config.photos) if self._config.photos else []
