@@ -63,15 +63,22 @@ class Batch:
     skipped: tuple[tuple[Path, str], ...]
 
 
-def plan_batch(inputs: Sequence[Path], output: Path) -> Batch:
+def _has_another_report(target: Path, source: Path) -> bool:
+    return is_of_another(result_path(target, ".json"), source)
+
+
+def plan_batch(
+    inputs: Sequence[Path], output: Path, *, is_taken: Callable[[Path, Path], bool] = _has_another_report
+) -> Batch:
     """Which pictures are meant and where their results go.
 
     A picture of a folder keeps its sub-path below `output`. Its results bear its stem, or its full name where another
-    picture would have the same, or has left a report of that name earlier. A picture that is named twice counts once.
+    picture would have the same, or has left results of that name earlier. A picture that is named twice counts once.
 
     Args:
         inputs: Pictures and folders.
         output: Folder for the results; what lies in it is not taken for an input of a folder around it.
+        is_taken: Whether results with this folder and common name are there, and of another picture than this one.
 
     Raises:
         UnsupportedImage: There is nothing to do, or two pictures would have the same results.
@@ -98,15 +105,12 @@ def plan_batch(inputs: Sequence[Path], output: Path) -> Batch:
         kinds = ", ".join(sorted({reason for _, reason in skipped}))
         others = f" but skipped ones ({kinds})" if kinds else ""
         raise UnsupportedImage(f"Expected pictures to work on, found none{others} in: {', '.join(map(str, inputs))}")
-    return Batch(tuple(_named(list(found.values()), output)), tuple(skipped))
+    return Batch(tuple(_named(list(found.values()), output, is_taken)), tuple(skipped))
 
 
-def _named(places: list[tuple[Path, Path]], output: Path) -> list[Item]:
+def _named(places: list[tuple[Path, Path]], output: Path, is_taken: Callable[[Path, Path], bool]) -> list[Item]:
     """Targets that differ, also on a disk that does not tell upper from lower case."""
-    names = [
-        path.name if is_of_another(result_path(output / place / path.stem, ".json"), path) else path.stem
-        for path, place in places
-    ]
+    names = [path.name if is_taken(output / place / path.stem, path) else path.stem for path, place in places]
     while True:
         targets = [output / place / name for (_, place), name in zip(places, names, strict=True)]
         count = Counter(str(target).casefold() for target in targets)

@@ -12,6 +12,7 @@ from core.errors import ModelUnavailable, ProjectError
 from core.export import Exporter, export, files_of
 from core.export.annotated import file_name
 from core.export.geometry import build, chosen_frame, find_geometry
+from core.export.told_source import is_of_another
 from core.io.atomic import check_folder, is_same_file, make_folder, prepare_file
 from core.io.images import read_panorama
 from core.io.kept_level import as_kept
@@ -63,7 +64,7 @@ def write_geometry(args: argparse.Namespace, *, describe: Callable[[Exception], 
     """
     wanted = _wanted(args)
     if not (args.per_object or is_project(args.file)):
-        target = args.output if args.format is None else args.output / f"{args.file.stem}{wanted.exporter.suffix}"
+        target = args.output if args.format is None else _named_target(args.file, wanted)
         for path in _files(_Item(args.file, target), wanted.exporter):
             prepare_file(path)  # refuses before the work, not after it
         with Console() as console:
@@ -74,7 +75,9 @@ def write_geometry(args: argparse.Namespace, *, describe: Callable[[Exception], 
     if annotated or args.per_object or not args.file.is_dir():
         items = _annotated(project, annotated, wanted)
     else:
-        batch = plan_batch([args.file], args.output)
+        batch = plan_batch(
+            [args.file], args.output, is_taken=lambda target, source: is_of_another(_with(target, wanted), source)
+        )
         items = [_Item(item.source, _with(item.target, wanted)) for item in batch.items]
         _check_output(args, len(items))
     return _write_all(items, project, wanted, describe)
@@ -153,6 +156,12 @@ def _files(item: _Item, exporter: Exporter) -> list[Path]:
         if is_same_file(path, item.photo):
             raise UsageError(f"Expected another file than the photograph to write, got itself; choose a name: {path}")
     return files
+
+
+def _named_target(photo: Path, wanted: _Wanted) -> Path:
+    """Its file in a folder: of its stem, or of its full name where a photograph with that stem has left one."""
+    short, full = (_with(wanted.args.output / name, wanted) for name in (photo.stem, photo.name))
+    return full if is_of_another(short, photo) else short
 
 
 def _with(target: Path, wanted: _Wanted) -> Path:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from core.cloud import FRAMES
 from core.export.geometry import GEOMETRY
+from core.export.told_source import told_source
 from core.geometry.camera import rotation_from_angles
 from core.geometry.sphere import erp_rays
 from panoviewer.arguments import GEOMETRY_NAMES
@@ -153,3 +154,20 @@ def test_one_point_is_not_called_points(tmp_path, in_process, capsys):
     told = capsys.readouterr().err
     assert len(plyfile.PlyData.read(tmp_path / "a.ply")["vertex"].data) == 1
     assert ": 1 point," in told
+
+
+@pytest.mark.parametrize("suffix", ["ply", "laz", "obj"])
+def test_a_cloud_of_another_photograph_with_the_same_stem_is_kept(tmp_path, in_process, suffix):
+    first, second = photo(tmp_path / "one" / "same.jpg"), photo(tmp_path / "two" / "same.png")
+    assert in_process("cloud", first, "-o", tmp_path / "out", "--format", suffix) == 0
+    before = (tmp_path / "out" / f"same.{suffix}").read_bytes()
+    assert in_process("cloud", second, "-o", tmp_path / "out", "--format", suffix) == 0
+    assert in_process("cloud", second.parent, "-o", tmp_path / "out", "--format", suffix) == 0
+    assert (tmp_path / "out" / f"same.{suffix}").read_bytes() == before
+    assert told_source(tmp_path / "out" / f"same.png.{suffix}") == "same.png"
+    clouds = [name for name in names(tmp_path / "out") if name.endswith(f".{suffix}")]
+    assert clouds == [f"same.{suffix}", f"same.png.{suffix}"]
+    photo(first, height=24, width=48)
+    assert in_process("cloud", first.parent, "-o", tmp_path / "out", "--format", suffix) == 0
+    assert (tmp_path / "out" / f"same.{suffix}").read_bytes() != before
+    assert [name for name in names(tmp_path / "out") if name.endswith(f".{suffix}")] == clouds
