@@ -18,6 +18,8 @@ from training.dataset import TrainingArrays
 
 TILTED = 1 / 3
 """Share of pictures whose camera leans."""
+PARTIAL = 0.15
+"""Share of pictures of which a part is all that the camera saw."""
 
 _Value = TypeVar("_Value", bound=np.generic)
 
@@ -97,3 +99,28 @@ def change_colours(rgb: NDArray[np.float32], rng: np.random.Generator) -> NDArra
         noise = rng.standard_normal(rgb.shape, np.float32)
         rgb = rgb + noise * np.float32(rng.uniform(0.0, 0.04))
     return np.clip(rgb, 0, 1).astype(np.float32)
+
+
+def black_out(rgb: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Sometimes leave a part of a panorama alone, as a sweep by hand does, and black around it.
+
+    Half of the parts go all the way round; the others are 90 to 300 degrees wide.
+
+    Args:
+        rgb: (2H, 2W, 3), with its final colours: what a camera did not see is black, whatever the exposure.
+        rng: Decides whether, and which part.
+
+    Returns:
+        The picture, and (H, W) what of the labels can be seen.
+    """
+    rows, columns = rgb.shape[0] // 2, rgb.shape[1] // 2
+    seen = np.ones((rows, columns), np.bool_)
+    if rng.random() >= PARTIAL:
+        return rgb, seen
+    top, bottom = (rows * rng.uniform(20, 75, 2) / 180).astype(int)
+    seen[: rows // 2 - top] = seen[rows // 2 + bottom :] = False
+    if rng.random() < 0.5:
+        width = int(columns * rng.uniform(90, 300) / 360)
+        unseen = np.roll(np.arange(columns) >= width, int(rng.integers(columns)))
+        seen[:, unseen] = False
+    return rgb * seen.repeat(2, axis=0).repeat(2, axis=1)[..., None], seen

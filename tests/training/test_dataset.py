@@ -6,8 +6,9 @@ import pytest
 
 from core.errors import PanoError
 from core.geometry.sphere import erp_local_frames, erp_rays
-from training.augment import change_colours, tilt, turn_and_mirror
+from training.augment import black_out, change_colours, tilt, turn_and_mirror
 from training.dataset import WorldFolder, arrays_from_sample, list_photos
+from training.recipes.pano_s import collate
 from training.worlds.classes import CLASS_NAMES
 from training.worlds.sample import read_sample, write_sample
 
@@ -114,6 +115,30 @@ def test_changed_colours_stay_colours_and_differ(box_room):
         assert changed.min() >= 0
         assert changed.max() <= 1
         assert np.abs(changed - rgb).max() > 0.01
+
+
+def test_of_a_partial_panorama_only_what_is_seen_counts_and_the_rest_is_black():
+    rng = np.random.default_rng(1)
+    rgb = np.full((128, 256, 3), 0.5, np.float32)
+    parts = [black_out(rgb, rng) for _ in range(200)]
+    cut = [(shown, seen) for shown, seen in parts if not seen.all()]
+    assert 10 < len(cut) < 60
+    for shown, seen in cut:
+        larger = seen.repeat(2, axis=0).repeat(2, axis=1)
+        assert (shown[larger] == 0.5).all()
+        assert (shown[~larger] == 0).all()
+        assert seen.any()
+        assert seen[:, seen.any(axis=0)].any(axis=1)[len(seen) // 2]
+    assert any(not seen.any(axis=0).all() for _, seen in cut)
+    assert any(seen.any(axis=0).all() for _, seen in cut)
+
+
+def test_what_a_partial_panorama_does_not_show_has_no_weight(box_room):
+    item = arrays_from_sample(box_room(3, 128), 128)
+    seen = np.zeros(item.known.shape, np.bool_)
+    seen[20:40, 10:50] = True
+    weights = collate([item], [item.rgb], labelled=1, seen=[seen])["weights"]
+    np.testing.assert_array_equal(weights[0, 0].numpy() > 0, seen)
 
 
 def test_no_world_changes_sides_while_others_are_still_being_made(tmp_path):

@@ -20,7 +20,7 @@ from core.geometry.sphere import erp_local_frames, solid_angle
 from core.models.networks.pano_s import PanoSNet, PanoSOutput
 from core.models.pano_s import NAME, PanoSConfig
 from training import losses
-from training.augment import change_colours, tilt, turn_and_mirror
+from training.augment import black_out, change_colours, tilt, turn_and_mirror
 from training.config import WorldTraining
 from training.dataset import Photo, TrainingArrays, WorldFolder, list_photos, load_arrays, load_photo
 from training.draw import Draw
@@ -111,7 +111,8 @@ class PanoSRecipe(Recipe):
         items += draw.many(self._photos, count, partial(load_photo, height=height)) if count else []
         items = [turn_and_mirror(tilt(item, rng), rng) for item in items]
         colours = [change_colours(item.rgb, rng) for item in items]
-        return collate(items, colours, labelled=self._config.batch)
+        shown, seen = zip(*(black_out(rgb, rng) for rgb in colours), strict=True)
+        return collate(items, shown, labelled=self._config.batch, seen=seen)
 
     def loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         """The sum that is minimised, and its parts for the log."""
@@ -241,12 +242,18 @@ class PanoSRecipe(Recipe):
 
 
 def collate(
-    items: Sequence[TrainingArrays], colours: Sequence[NDArray[np.float32]], *, labelled: int
+    items: Sequence[TrainingArrays],
+    colours: Sequence[NDArray[np.float32]],
+    *,
+    labelled: int,
+    seen: Sequence[NDArray[np.bool_]] | None = None,
 ) -> dict[str, Tensor]:
-    """Stack panoramas into tensors; the first `labelled` of them carry labels."""
+    """Stack panoramas into tensors; the first `labelled` of them carry labels, and only what is seen counts."""
     rows, columns = items[0].log_ratio.shape
     area = solid_angle(rows, columns)
     weights = torch.from_numpy((area / area.mean()).astype(np.float32))[None, None].expand(len(items), 1, -1, columns)
+    if seen is not None:
+        weights = weights * _stack(seen)[:, None]
     has_labels = torch.zeros(len(items), 1, 1, 1)
     has_labels[:labelled] = 1
     below = torch.zeros(1, 1, rows, 1)
