@@ -19,6 +19,7 @@ from core.models import BACKENDS, DEFAULT_MODEL, DEVICES, MODELS, SIZES
 from core.models.base import Task
 from core.prediction import CAMERA_HEIGHTS
 from panoviewer.benches.groups import GROUPS
+from panoviewer.benches.networks import NETWORKS
 from panoviewer.benches.rows import MIN_REPEATS, REFERENCE_WIDTH
 
 DETAILS = ("guided", "tiles")
@@ -326,13 +327,14 @@ def _add_model(parser: Parser) -> None:
 def bench_parser() -> Parser:
     """The grammar of ``panoviewer bench``."""
     names = ", ".join(group.name for group in GROUPS)
+    late = ", ".join(group.name for group in GROUPS if group.on_request)
     parser = Parser(
         "panoviewer bench",
         description="Measure how fast everything is on this machine, beside other ways of doing it.",
         epilog="groups:\n" + "\n".join(f"  {group.name:<10} {group.title}" for group in GROUPS) + f"\n\n{EXIT_CODES}",
     )
     parser.add_argument(
-        "groups", nargs="*", type=_group, metavar="GROUP", help=f"one or more of {names}; all but models when left out"
+        "groups", nargs="*", type=_group, metavar="GROUP", help=f"one or more of {names}; all but {late} when left out"
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.add_argument(
@@ -348,6 +350,16 @@ def bench_parser() -> Parser:
         default=MIN_REPEATS,
         metavar="N",
         help=f"how often each thing is done, after once for warming up (default: {MIN_REPEATS})",
+    )
+    parser.add_argument(
+        "--network",
+        dest="networks",
+        action="append",
+        default=[],
+        choices=[network.name for network in NETWORKS],
+        metavar="NAME",
+        help="measure this one alone of the group models, which takes half an hour on two cores; repeats; "
+        f"{', '.join(network.name for network in NETWORKS)}",
     )
     add_debug(parser)
     return parser

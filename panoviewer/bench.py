@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from panoviewer.arguments import DONE, bench_parser
-from panoviewer.benches.groups import GROUPS
+from panoviewer.arguments import DONE, UsageError, bench_parser
+from panoviewer.benches.groups import GROUPS, NETWORK_GROUP
 from panoviewer.benches.machine import busy_note, load, machine_facts
 from panoviewer.benches.report import table
 from panoviewer.benches.rows import REFERENCE_WIDTH, Plan
@@ -18,8 +18,13 @@ from panoviewer.console import Console
 def bench(argv: Sequence[str]) -> int:
     """``panoviewer bench``; returns the exit code."""
     args = bench_parser().parse_args(argv)
-    plan = Plan(args.width, args.repeats)
-    chosen = [group for group in GROUPS if (group.name in args.groups if args.groups else not group.on_request)]
+    plan = Plan(args.width, args.repeats, tuple(args.networks))
+    names = args.groups or ([NETWORK_GROUP] if args.networks else [])
+    if args.networks and NETWORK_GROUP not in names:
+        raise UsageError(
+            f"Only the group {NETWORK_GROUP} measures networks one by one; name it, or leave --network out."
+        )
+    chosen = [group for group in GROUPS if (group.name in names if names else not group.on_request)]
     facts = machine_facts()
     if not args.json:
         sys.stdout.write(_head(facts, plan))

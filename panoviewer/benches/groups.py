@@ -30,6 +30,8 @@ class Group:
         return measure
 
 
+NETWORK_GROUP = "models"
+"""The one of which single networks can be measured."""
 GROUPS = (
     Group("segment", "Cutting out what is clicked on", "panoviewer.benches.segment"),
     Group("geometry", "Panoramas, views, depth and clouds", "panoviewer.benches.geometry"),
@@ -37,6 +39,6 @@ GROUPS = (
     Group("opening", "Until a picture is seen", "panoviewer.benches.opening"),
     Group("soak", "Hundreds of panoramas in one window", "panoviewer.benches.soak", on_request=True),
     Group("window", "The window", "panoviewer.benches.window"),
-    Group("models", "Networks, with random weights", "panoviewer.benches.models", on_request=True),
+    Group(NETWORK_GROUP, "Networks, with random weights", "panoviewer.benches.models", on_request=True),
     Group("published", "Published networks on turned panoramas", "panoviewer.benches.published", on_request=True),
 )

@@ -15,7 +15,7 @@ from typing import Any
 from core.models.devices import pick_device
 from panoviewer.arguments import UsageError
 from panoviewer.benches.measuring import thread_variables
-from panoviewer.benches.network_run import MATRIX, Task
+from panoviewer.benches.network_run import MATRIX, MATRIX_ON_GPU, Task
 from panoviewer.benches.networks import NETWORKS, Network
 from panoviewer.benches.rows import Plan, Row, Sample, Unit, at_least, at_most, sample_of
 
@@ -23,6 +23,7 @@ THREADS = (1, 2)
 LEAST_SHARE = 0.55
 """Of the rate of large products that the large transformers are to reach."""
 ON_GPU = {"torch": "float32", "bfloat16": "bfloat16", "compiled": "compiled"}
+_RATE_ON_GPU = "Of the rate of torch's products of {0} x {0} matrices there, in the same precision."
 _RANDOM = "Random weights; the picture is read once."
 _FEW = "Random weights; the picture is read once. Measured once or few times where a run takes many seconds."
 
@@ -33,6 +34,8 @@ def measure(plan: Plan, tell: Callable[[str], None], networks: tuple[Network, ..
     """
     device = pick_device("auto")
     for network in networks:
+        if plan.networks and network.name not in plan.networks:
+            continue
         try:
             yield from _network_rows(network, plan, tell, device)
         except UsageError as error:
@@ -56,9 +59,9 @@ def _rows(network: Network, task: Task, threads: int, prepared: dict[str, Any]) 
     """Seconds beside those of onnxruntime, the peak of the memory, and the share of the rate."""
     rate = _process(Task("rate"), threads)["rate"]
     ours = _process(task, threads)
-    theirs = None if prepared["note"] else _process(replace(task, backend="onnxruntime"), threads)
+    theirs, lack = _beside(task, threads, prepared["note"])
     rate = max(rate, _process(Task("rate"), threads)["rate"])
-    note = _FEW if network.is_mapped else _RANDOM
+    note = f"{_FEW if network.is_mapped else _RANDOM} {lack}".rstrip()
     for part, found in ours["calls"].items():
         count = prepared["operations"][part]
         took = _sample(found)
@@ -66,11 +69,11 @@ def _rows(network: Network, task: Task, threads: int, prepared: dict[str, Any]) 
         title = f"{network.name} {part}".rstrip()
         yield Row(
             f"{title}, {_operations(count)}", network.size, threads, Unit.SECONDS, took, "onnxruntime", beside,
-            note=f"{note} {prepared['note']}".rstrip(),
+            note=note,
         )  # fmt: skip
         seconds = took.core if threads == 1 and took.core else took.value
         yield Row(
-            f"{title}: share of {rate / 1e9:.0f} GFLOP/s",
+            f"{title}: share of {_per_second(rate)}",
             network.size,
             threads,
             Unit.SHARE,
@@ -92,19 +95,45 @@ def _rows(network: Network, task: Task, threads: int, prepared: dict[str, Any]) 
     )
 
 
+def _beside(task: Task, threads: int, lack: str) -> tuple[dict[str, Any] | None, str]:
+    """What onnxruntime takes, or why nobody knows: that must not cost what was measured with torch."""
+    if lack:
+        return None, lack
+    try:
+        return _process(replace(task, backend="onnxruntime"), threads), ""
+    except UsageError as error:
+        return None, str(error)
+
+
 def _gpu_rows(network: Network, task: Task, prepared: dict[str, Any]) -> Iterator[Row]:
-    """Seconds and the GPU's memory in each precision, beside float32."""
+    """Seconds, share of the rate and the GPU's memory in each precision, beside float32."""
     exact: dict[str, Any] = {}
     for backend, name in ON_GPU.items():
-        told = _process(replace(task, backend=backend), THREADS[-1])
+        asked = replace(task, backend=backend)
+        try:
+            rate = _process(replace(asked, do="rate"), THREADS[-1])["rate"]
+            told = _process(asked, THREADS[-1])
+        except UsageError as error:
+            title = f"{network.name} on the GPU, {name}: not measured"
+            yield Row(title, network.size, 1, Unit.SECONDS, None, note=str(error))
+            continue
         exact = exact or told
         for part, found in told["calls"].items():
             title = f"{network.name} {part}".rstrip()
-            count = _operations(prepared["operations"][part])
+            count = prepared["operations"][part]
             beside = None if told is exact else _sample(exact["calls"][part])
             other = "" if told is exact else "float32"
             took = _sample(found)
-            yield Row(f"{title} on the GPU, {name}, {count}", network.size, 1, Unit.SECONDS, took, other, beside)
+            task_ = f"{title} on the GPU, {name}, {_operations(count)}"
+            yield Row(task_, network.size, 1, Unit.SECONDS, took, other, beside)
+            yield Row(
+                f"{title} on the GPU, {name}: share of {_per_second(rate)}",
+                network.size,
+                1,
+                Unit.SHARE,
+                sample_of([count / took.value / rate]),
+                note=_RATE_ON_GPU.format(MATRIX_ON_GPU),
+            )
         peak = sample_of([float(told["peak"])])
         yield Row(f"{network.name}: memory on the GPU, {name}", network.size, 1, Unit.BYTES, peak)
 
@@ -128,6 +157,10 @@ def _process(task: Task, threads: int) -> dict[str, Any]:
 
 def _sample(found: dict[str, list[float]]) -> Sample:
     return sample_of(found["wall"], found["core"])
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate / 1e12:.0f} TFLOP/s" if rate >= 1e13 else f"{rate / 1e9:.0f} GFLOP/s"
 
 
 def _operations(count: float) -> str:

@@ -20,6 +20,8 @@ from panoviewer.benches.networks import Network, Shapes, find_network
 
 MATRIX = 2048
 """Side of the square matrices by which the rate of products is measured."""
+MATRIX_ON_GPU = 8192
+"""The same on a GPU, which smaller ones do not keep busy."""
 _PRODUCTS = 6
 _ONES = {"valid": np.bool_, "kinds": np.int32, "slots": np.int64}
 """Inputs that are not just numbers."""
@@ -31,7 +33,8 @@ class Task:
     """What a process is to do.
 
     Attributes:
-        do: "prepare" writes weights and graphs; "rate" multiplies matrices; "run" runs a network.
+        do: "prepare" writes weights and graphs; "rate" multiplies matrices as `backend` and `device` say; "run" runs a
+            network.
         network: Its name.
         folder: Where weights and graphs lie.
         backend: "torch", "onnxruntime"; "bfloat16" and "compiled" are torch's, too.
@@ -57,7 +60,7 @@ class Task:
 def answer(task: Task) -> dict[str, Any]:
     """What the process tells."""
     if task.do == "rate":
-        return {"rate": _rate()}
+        return {"rate": _rate(task)}
     network = find_network(task.network)
     if task.do == "prepare":
         return _prepare(network, task.weights)
@@ -102,6 +105,8 @@ def _given(shapes: Shapes) -> dict[str, np.ndarray[Any, Any]]:
 def _torch_calls(network: Network, task: Task) -> dict[str, Call]:
     import torch
 
+    from core.models.runners import exactly
+
     net = network.with_weights(task.weights).to(task.device)
     shapes = {graph.part: network.ask(graph) for graph in network.graphs(net)}
     kind = torch.device(task.device).type
@@ -112,7 +117,7 @@ def _torch_calls(network: Network, task: Task) -> dict[str, Call]:
         lower = torch.autocast(kind, torch.bfloat16, enabled=task.backend == "bfloat16")
 
         def call() -> None:
-            with torch.inference_mode(), lower:
+            with torch.inference_mode(), exactly(), lower:
                 run(*given)
                 if kind == "cuda":
                     torch.cuda.synchronize()
@@ -150,21 +155,26 @@ def _timed(call: Call, task: Task) -> dict[str, list[float]]:
     return {"wall": wall, "core": core, "first": [began - started]}
 
 
-def _rate() -> float:
-    """Floating-point operations a second of torch's products of large matrices: the best of several, per core second.
+def _rate(task: Task) -> float:
+    """Floating-point operations a second of torch's products of large matrices: the best of several.
 
     With one thread they are counted by the seconds on the core, which other programs can hardly lengthen.
     """
     import torch
 
-    left, right = torch.rand(MATRIX, MATRIX), torch.rand(MATRIX, MATRIX)
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    is_gpu = torch.device(task.device).type == "cuda"
+    side = MATRIX_ON_GPU if is_gpu else MATRIX
+    kind = torch.bfloat16 if task.backend == "bfloat16" else torch.float32
+    left, right = (torch.rand(side, side, device=task.device, dtype=kind) for _ in range(2))
+    clock = time.process_time if torch.get_num_threads() == 1 and not is_gpu else time.perf_counter
     best = float("inf")
     for _ in range(_PRODUCTS):
         start = clock()
         torch.mm(left, right)
+        if is_gpu:
+            torch.cuda.synchronize()
         best = min(best, clock() - start)
-    return 2.0 * MATRIX**3 / best
+    return 2.0 * side**3 / best
 
 
 def _peak(device: str) -> int:

@@ -27,7 +27,7 @@ class Network:
     """A network in the size in which it is used.
 
     Attributes:
-        name: Of the catalogue.
+        name: Of the catalogue; with a width behind it where another picture is meant than the network's usual one.
         size: Of the picture that it is asked about.
         build: Makes it with random numbers, on torch's default device.
         graphs: Its calls.
@@ -171,6 +171,7 @@ def _shape(example: Tensor, free: Any, lengths: dict[str, int]) -> list[int]:  #
 
 NETWORKS = (
     Network("pano-s", "512 x 256", _pano_s, _pano_s_graphs, _one_picture(256)),
+    Network("pano-s-1024", "1024 x 512", _pano_s, _pano_s_graphs, _one_picture(512)),
     Network("click-s", f"{_VIEW} x {_VIEW}", _click_s, _click_s_graphs, _one_view),
     Network("dap", "1024 x 512", _dap, _dap_graphs, _one_picture(512), is_large=True, is_mapped=True, peak_goal=2.2e9),
     Network(

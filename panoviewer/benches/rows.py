@@ -180,10 +180,12 @@ class Plan:
     Attributes:
         width: Of the panoramas, in pixels; the goals are about `REFERENCE_WIDTH`.
         repeats: How often each thing is measured after it was done once.
+        networks: Names of those that the group of networks is to measure; empty for all.
     """
 
     width: int = REFERENCE_WIDTH
     repeats: int = MIN_REPEATS
+    networks: tuple[str, ...] = ()
 
     @property
     def height(self) -> int:

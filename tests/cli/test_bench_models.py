@@ -1,7 +1,9 @@
 """Networks are measured one by one in processes of their own, with what they compute beside."""
 
+import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch.export import Dim
 
 from core.models import find_model, find_segmenter
 from core.models.networks.graphs import Graph
+from panoviewer import cli
 from panoviewer.arguments import UsageError
 from panoviewer.benches import models, network_run, networks
 from panoviewer.benches.network_run import Task, answer
@@ -78,14 +81,68 @@ def test_a_network_that_cannot_be_measured_is_a_row_and_the_others_follow(tiny, 
 def test_precisions_of_a_gpu_are_measured_beside_float32(tiny, monkeypatch):
     monkeypatch.setattr(models, "ON_GPU", {"torch": "float32", "bfloat16": "bfloat16"})
     prepared = {"operations": {"half": 2e12}}
+    rates = {"torch": 7e9, "bfloat16": 3e9}
+    real = models._process
+    monkeypatch.setattr(
+        models, "_process", lambda task, threads: {"rate": rates[task.backend]} if task.do == "rate" else real(task, 1)
+    )
     rows = list(models._gpu_rows(TINY, Task("run", "tiny", _prepared_folder()), prepared))
     assert [row.task for row in rows] == [
         "tiny half on the GPU, float32, 2.00 TFLOP",
+        "tiny half on the GPU, float32: share of 7 GFLOP/s",
         "tiny: memory on the GPU, float32",
         "tiny half on the GPU, bfloat16, 2.00 TFLOP",
+        "tiny half on the GPU, bfloat16: share of 3 GFLOP/s",
         "tiny: memory on the GPU, bfloat16",
     ]
-    assert rows[2].beside == rows[0].found
+    assert rows[3].beside == rows[0].found
+    share = rows[1].found.value
+    assert share == pytest.approx(2e12 / rows[0].found.value / 7e9)
+
+
+def test_a_precision_that_fails_on_a_gpu_costs_nothing_but_its_own_row(tiny, monkeypatch):
+    def process(task, threads):
+        if task.backend == "bfloat16":
+            raise UsageError("Measuring tiny failed (bfloat16): no compiler")
+        return answer(task)
+
+    monkeypatch.setattr(models, "_process", process)
+    monkeypatch.setattr(models, "ON_GPU", {"bfloat16": "bfloat16", "torch": "float32"})
+    rows = list(models._gpu_rows(TINY, Task("run", "tiny", _prepared_folder()), {"operations": {"half": 2e12}}))
+    assert rows[0].task == "tiny on the GPU, bfloat16: not measured"
+    assert "no compiler" in table(rows)
+    assert [row.found is None for row in rows] == [True, False, False, False]
+
+
+def test_what_onnxruntime_cannot_run_is_measured_with_torch(tiny, monkeypatch):
+    def process(task, threads):
+        if task.backend == "onnxruntime":
+            raise UsageError("Measuring tiny failed (onnxruntime): too little memory")
+        return answer(task)
+
+    monkeypatch.setattr(models, "_process", process)
+    seconds, _, peak, *_ = models.measure(Plan(repeats=1), lambda what: None, networks=(TINY,))
+    assert seconds.found.value > 0
+    assert seconds.beside is None
+    assert "onnxruntime" in seconds.note
+    assert peak.found.value > 1e7
+
+
+def test_networks_are_measured_one_by_one_when_only_some_are_wanted(tiny, monkeypatch, capsys):
+    both = (replace(TINY, name="pano-s"), replace(TINY, name="dap"))
+    monkeypatch.setattr(models, "measure", partial(models.measure, networks=both))
+    assert cli.main(["bench", "--network", "dap", "--repeats", "1", "--json"]) == 0
+    (group,) = json.loads(capsys.readouterr().out)["groups"]
+    assert group["name"] == "models"
+    assert {row["task"].replace(":", " ").split()[0] for row in group["rows"]} == {"dap"}
+
+
+def test_a_network_that_is_not_known_or_of_another_group_is_refused(capsys):
+    for wrong in (["--network", "nonsense"], ["geometry", "--network", "dap"]):
+        assert cli.main(["bench", *wrong]) == 2
+    said = capsys.readouterr().err
+    assert "nonsense" in said
+    assert "Only the group models measures networks one by one" in said
 
 
 def _prepared_folder():
@@ -94,6 +151,11 @@ def _prepared_folder():
     folder = tempfile.mkdtemp()
     answer(Task("prepare", "tiny", folder))
     return folder
+
+
+def test_the_bundled_network_is_measured_at_the_size_of_the_large_ones_too():
+    large, usual = (find_network(name).operations()[""] for name in ("pano-s-1024", "pano-s"))
+    assert 4 < large / usual < 6, "its attention looks at everything twice over"
 
 
 @pytest.mark.parametrize("name", ["pano-s", "dap"])
