@@ -108,7 +108,13 @@ def test_a_comparison_does_not_go_on_with_other_settings(worlds, tmp_path):
 
 
 def test_minutes_become_the_same_number_of_steps_for_all_rows(worlds, tmp_path):
-    results = run_ladder(LADDER, plan_for(worlds, tmp_path, steps=0, minutes_per_run=1e-9, seeds=1), rows=("none",))
+    lines = []
+    plan = plan_for(worlds, tmp_path, steps=0, minutes_per_run=1e-9, seeds=1)
+    results = run_ladder(LADDER, plan, rows=("none",), report=lines.append)
+    # A step that was really taken lasts longer than nothing.
+    measured = [float(line.split()[1]) for line in lines if "s for a step" in line]
+    assert len(measured) == 2
+    assert min(measured) > 0.004
     assert results.settings["steps"] == [10, 10]
     assert results.runs["none"]["0"]["steps"] == [10]
 

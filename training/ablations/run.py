@@ -142,7 +142,7 @@ def _settings(ladder: Ladder, plan: Ablation, report: Callable[[str], None]) -> 
         if not count:
             seconds = _seconds_per_step(stage, plan)
             count = max(_LEAST_STEPS, int(60 * plan.minutes_per_run / seconds))
-            report(f"{stage.recipe}: {seconds:.2f} s for a step, so {count} steps a run")
+            report(f"{stage.recipe}: {seconds:.3g} s for a step, so {count} steps a run")
         steps.append(count)
     return {"steps": steps, "held_out_worlds": plan.held_out}
 
@@ -159,7 +159,7 @@ def _seconds_per_step(stage: Stage, plan: Ablation) -> float:
     optimizer = torch.optim.AdamW([weight for weight in network.parameters() if weight.requires_grad])
     begun = time.perf_counter()
     for step in range(1 + _TRIED_STEPS):
-        for part in range(config.parts):
+        for part in range(max(1, config.parts)):
             tensors = {name: value.to(plan.device) for name, value in recipe.load(Draw(0, step, part)).items()}
             loss, _ = recipe.loss(network, Batch(tensors, step))
             loss.backward()
