@@ -106,6 +106,12 @@ class KnownScale:
         depth = prediction.depth * np.float32(factor)
         return replace(prediction, depth=depth, is_metric=True, notes=(*prediction.notes, note))
 
+    def scales(self, prediction: Prediction) -> bool:
+        """Whether the metres of a prediction, after `apply`, are those of what is known."""
+        if prediction.camera_height:
+            return self.camera_height is not None
+        return prediction.model in self.factors
+
     def with_length(self, prediction: Prediction, measured: float, true: float) -> KnownScale:
         """The scale in which a line is as long as it is known to be.
 

@@ -28,6 +28,7 @@ UNKNOWN = "The depth is not known there; measure at another place."
 FAR = "What is there lies too far away to be measured, such as the sky; measure at another place."
 NO_GROUND = "The ground below the camera is not known; type the camera height to measure heights."
 METRIC = "estimate"
+SCALED = "estimate, scaled by a known length"
 RELATIVE = "estimate without unit: type a true length or the camera height"
 BELOW = math.radians(30)
 """The ground is looked for so far around straight down, where the model does not say how high the camera stands."""
@@ -52,12 +53,14 @@ class Measurement:
         level_from_world: (3, 3) rotation that makes gravity point along +y.
         ground: How far the ground lies below the camera; None when unknown.
         is_metric: Whether lengths are metres.
+        is_scaled: Whether these metres are those of a length that somebody knows, such as the camera height.
     """
 
     points: Float
     level_from_world: Float = field(default_factory=lambda: np.eye(3))
     ground: float | None = None
     is_metric: bool = True
+    is_scaled: bool = False
 
     @property
     def lengths(self) -> Float:
@@ -108,7 +111,9 @@ class Measurement:
     @property
     def note(self) -> str:
         """How far to trust the numbers."""
-        return METRIC if self.is_metric else RELATIVE
+        if not self.is_metric:
+            return RELATIVE
+        return SCALED if self.is_scaled else METRIC
 
     def with_point(self, point: ArrayLike) -> Measurement:
         """The same with one point more, (3,)."""
@@ -140,13 +145,16 @@ class Measurement:
         return SEPARATOR.join(parts)
 
 
-def measure(panorama: Panorama, prediction: Prediction | None, directions: ArrayLike) -> Measurement:
+def measure(
+    panorama: Panorama, prediction: Prediction | None, directions: ArrayLike, *, is_scaled: bool = False
+) -> Measurement:
     """What lies in some directions, measured.
 
     Args:
         panorama: Gives the pose.
         prediction: With a depth.
         directions: (n, 3) in the photograph's frame, n > 0.
+        is_scaled: Whether its metres are those of a length that somebody knows.
 
     Raises:
         CannotMeasure: There is no depth, or none in one of the directions.
@@ -156,7 +164,7 @@ def measure(panorama: Panorama, prediction: Prediction | None, directions: Array
         raise CannotMeasure(NO_DEPTH)
     level = panorama.level_from_world
     ground = prediction.camera_height or ground_below(prediction, level)
-    return Measurement(points, level, ground, prediction.is_metric)
+    return Measurement(points, level, ground, prediction.is_metric, is_scaled)
 
 
 def locate(prediction: Prediction | None, direction: ArrayLike) -> Float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
 
-from core.measure import METRIC, CannotMeasure, Measurement, locate, measure, number
+from core.measure import CannotMeasure, Measurement, locate, measure, number
 from panoviewer.panels.measure_strip import MeasureStrip
 from panoviewer.pointing import Pointing
 from panoviewer.session import Session
@@ -136,7 +136,8 @@ class Measuring(QObject):
             # While the mouse moves, nothing but the cursor is new.
             return self._known[1]
         try:
-            measured = measure(panorama, prediction, np.stack(corners))
+            is_scaled = prediction is not None and self._session.scale_shown.scales(prediction)
+            measured = measure(panorama, prediction, np.stack(corners), is_scaled=is_scaled)
         except CannotMeasure as error:
             is_coming = prediction is None and self._session.predicting
             self.strip.tell(tr(ESTIMATING) if is_coming else str(error), has_length=False, has_value=False)
@@ -153,7 +154,7 @@ class Measuring(QObject):
             marks.append(PathMark(np.stack([corners[-1], corners[0]]), dashed=True))
         marks += [PointMark(corner, Sign.CORNER) for corner in corners]
         if shown is not None:
-            unit = " m" if shown.note == METRIC else ""
+            unit = " m" if shown.is_metric else ""
             texts = [f"{number(length)}{unit}" for length in shown.lengths]
             middles = (shown.points[1:] + shown.points[:-1]) / 2
             far = np.linalg.norm(middles, axis=1) > 0

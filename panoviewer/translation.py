@@ -51,6 +51,7 @@ FROM_ELSEWHERE = (
     mark("area {area}"),
     mark("height over ground {heights}"),
     mark("estimate"),
+    mark("estimate, scaled by a known length"),
     mark("estimate without unit: type a true length or the camera height"),
     # Of `core.export`.
     mark("PLY point cloud"),

@@ -155,6 +155,14 @@ def test_the_text_says_what_the_points_say_and_that_it_is_an_estimate():
     assert "length 1.50 m (1.00 + 0.50)  ·  estimate  ·  angle 90.0°  ·  area 0.25 m²" in three.text()
 
 
+def test_the_text_says_that_a_length_is_known_and_only_of_metres():
+    ways = toward((0, 0.6, 3.5), (1, 0.6, 3.5))
+    known = measure(picture(), room(), ways, is_scaled=True).text()
+    assert known.startswith("length 1.00 m  ·  estimate, scaled by a known length  ·  ")
+    relative = Prediction(room_depth(64), is_metric=False)
+    assert "scaled" not in measure(picture(), relative, ways, is_scaled=True).text()
+
+
 def test_a_relative_depth_has_no_metres():
     relative = Prediction(room_depth(64), is_metric=False)
     text = measure(picture(), relative, toward((0, 0.6, 3.5), (1, 0.6, 3.5))).text()

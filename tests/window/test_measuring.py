@@ -285,7 +285,7 @@ def test_a_model_that_knows_no_camera_height_is_held_to_a_factor(window, settle,
     after = window.session.document.prediction
     np.testing.assert_allclose(after.depth, before.depth / np.float32(measured), rtol=1e-6)
     assert after.is_metric
-    assert window.measuring.strip.text.startswith("length 1.00 m")
+    assert window.measuring.strip.text.startswith("length 1.00 m  ·  estimate, scaled by a known length")
     assert "counts for this one" in window.messages.text
     window.inference._height.setValue(1.8)
     settle(window)
@@ -334,6 +334,7 @@ def test_the_field_says_that_a_length_was_taken_and_takes_it_back(window, measur
     settle(window)
     assert field.text() == "scaled to 3.00 m"
     assert length_of(measuring.strip.text) == pytest.approx(3, rel=1e-2)
+    assert "estimate, scaled by a known length" in measuring.strip.text
     type_length(window, "3ft")
     settle(window)
     assert field.text() == "scaled to 3.00 m"
@@ -342,6 +343,7 @@ def test_the_field_says_that_a_length_was_taken_and_takes_it_back(window, measur
     type_length(window, back)
     settle(window)
     assert field.text() == "unknown"
+    assert "scaled" not in measuring.strip.text
     np.testing.assert_array_equal(window.session.document.prediction.depth, before.depth)
 
 

@@ -202,7 +202,7 @@ def test_what_core_says_in_the_window_is_collected():
         exporter.title for exporter in EXPORTERS if exporter.title and exporter.kind.__name__ in ("PointCloud", "Mesh")
     } <= words
     assert {dataset.title for dataset in DATASETS} <= words
-    assert {measure.METRIC, measure.RELATIVE} <= words
+    assert {measure.METRIC, measure.SCALED, measure.RELATIVE} <= words
 
 
 def test_a_translation_with_wrong_braces_shows_the_english_text(application):
