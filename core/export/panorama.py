@@ -7,11 +7,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from core.errors import ExportError
-from core.export.deep import write_png16, write_tiff16
+from core.export import deep
 from core.export.exr import write_exr
 from core.geometry.sampling import Image as Pixels
 from core.geometry.tiling import cube_tiles
@@ -22,7 +22,6 @@ from core.tone import DEVELOPED, srgb_levels
 
 JPEG_QUALITY = 95
 MAX_JPEG_SIDE = 65_500
-_XMP_TAG = 700
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 
 
@@ -69,7 +68,7 @@ def write_pixels(
         suffix: The format: .jpg, .png, .tif, .exr or .hdr.
         stream: Open for writing.
         packet: XMP packet; an attribute `xmp` in OpenEXR, left out of Radiance HDR.
-        exif: EXIF data, for JPEG and PNG of 8 bits.
+        exif: EXIF data as from `core.io.kept_exif`, left out of OpenEXR and Radiance HDR.
 
     Raises:
         ExportError: It is larger than a JPEG can be.
@@ -82,29 +81,25 @@ def write_pixels(
         write_hdr(pixels, stream)
         return
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if suffix == ".tif":
+        deep.write_tiff(pixels, stream, icc_profile=profile, packet=packet, exif=exif)
+        return
     if pixels.dtype == np.uint16:
-        write = write_png16 if suffix == ".png" else write_tiff16
-        write(pixels, stream, icc_profile=profile, packet=packet)
+        deep.write_png16(pixels, stream, icc_profile=profile, packet=packet, exif=exif)
         return
     options: dict[str, Any] = {"icc_profile": profile}
-    if exif is not None and suffix != ".tif":
+    if exif is not None:
         options["exif"] = exif
     if suffix == ".jpg":
         if max(pixels.shape[:2]) > MAX_JPEG_SIDE:
             size = f"{pixels.shape[1]} x {pixels.shape[0]}"
             raise ExportError(f"A JPEG has up to {MAX_JPEG_SIDE} pixels along a side, got {size}; choose .png or .tif.")
         options |= {"format": "JPEG", "quality": JPEG_QUALITY, "subsampling": 0} | ({"xmp": packet} if packet else {})
-    elif suffix == ".png":
+    else:
         text = PngInfo()
         if packet is not None:
             text.add_itxt(_XMP_KEYWORD, packet.decode())
         options |= {"format": "PNG", "compress_level": 3, "pnginfo": text}
-    else:
-        tags = TiffImagePlugin.ImageFileDirectory_v2()
-        if packet is not None:
-            tags[_XMP_TAG] = packet
-            tags.tagtype[_XMP_TAG] = 1
-        options |= {"format": "TIFF", "compression": "tiff_adobe_deflate", "tiffinfo": tags}
     held = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(held, **options)
     stream.write(held.getbuffer())

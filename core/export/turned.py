@@ -17,8 +17,9 @@ from core.geometry.camera import Camera
 from core.geometry.warp import erp_to_camera
 from core.io.atomic import atomic_files, is_same_file
 from core.io.digest import file_sha256
-from core.io.gpano_packet import gpano_packet, kept_exif, kept_tags
+from core.io.gpano_packet import gpano_packet, kept_tags
 from core.io.header import read_header
+from core.io.kept_exif import kept_exif
 from core.panorama import Panorama
 from core.turning import turned_panorama
 

@@ -32,14 +32,27 @@ class UnknownPixels(Exception):
     """The file is whole, and its pixels are of a kind that cannot be shown; the message says why and what to do."""
 
 
-def tiff_directory(stream: BinaryIO) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """The tags of the first picture of a classic or a big TIFF, none of its pixels."""
+def tiff_directory(
+    stream: BinaryIO, offset: int | None = None, group: int | None = None
+) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """The tags of a classic or a big TIFF, none of its pixels.
+
+    Args:
+        stream: The file.
+        offset: Where a directory lies; that of the first picture when None.
+        group: The tag that leads to it.
+
+    Raises:
+        UnknownPixels: It is a big TIFF whose numbers begin with their highest byte, which no reader here knows.
+    """
     stream.seek(0)
     start = stream.read(8)
-    if start[2:3] == b"\x2b" or start[3:4] == b"\x2b":
+    if start[:4] == b"MM\0+":
+        raise UnknownPixels("it is a BigTIFF in big-endian order; save it as a plain TIFF, or in little-endian order")
+    if start[2:3] == b"+":
         start += stream.read(8)
-    tags = TiffImagePlugin.ImageFileDirectory_v2(start)
-    stream.seek(tags.next)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(start, group=group)
+    stream.seek(tags.next if offset is None else offset)
     tags.load(stream)
     return tags
 

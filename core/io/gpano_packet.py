@@ -9,12 +9,8 @@ import math
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from PIL import ExifTags, Image
-
-from core.errors import UnsupportedImage
 from core.geometry.camera import angles_from_rotation
 from core.io.gpano import NAMESPACE, gpano_tags
-from core.io.header import open_picture
 from core.io.xmp import XmpError, read_xmp
 from core.panorama import Panorama, Part
 
@@ -27,7 +23,6 @@ KEPT = (
     "ExposureLockUsed",
 )
 """Tags that stay true of a turned, cropped or resized panorama."""
-_MAKER_NOTE, _PIXEL_WIDTH, _PIXEL_HEIGHT = 0x927C, 0xA002, 0xA003
 
 
 def gpano_packet(panorama: Panorama, *, has_view: bool, kept: dict[str, str] | None = None) -> bytes:
@@ -81,33 +76,6 @@ def kept_tags(path: Path) -> dict[str, str]:
     except (XmpError, OSError):
         return {}
     return {name: tags[name] for name in KEPT if name in tags}
-
-
-def kept_exif(path: Path, height: int, width: int) -> bytes | None:
-    """The EXIF data of a photograph for a picture of another size that is upright, without a thumbnail and maker notes.
-
-    Returns:
-        None when there are none, or none that can be read.
-    """
-    try:
-        with open_picture(path) as picture:
-            data = None if picture.header.is_deep else picture.image.info.get("exif")
-    except UnsupportedImage:
-        return None
-    if not isinstance(data, bytes) or not data:
-        return None
-    exif = Image.Exif()
-    try:
-        exif.load(data)
-        exif.pop(ExifTags.Base.Orientation, None)
-        inner = exif.get_ifd(ExifTags.IFD.Exif)
-        inner.pop(_MAKER_NOTE, None)
-        if inner:
-            inner[_PIXEL_WIDTH], inner[_PIXEL_HEIGHT] = width, height
-        exif.get_ifd(ExifTags.IFD.GPSInfo)
-        return exif.tobytes()
-    except Exception:  # damaged EXIF data makes Pillow raise nearly anything, and nobody misses it
-        return None
 
 
 def _degrees(angle: float) -> float:

@@ -168,6 +168,7 @@ class OpenPicture:
     Attributes:
         header: What it says.
         data_offset: Where the compressed pixels of a JPEG begin in the file.
+        exif: Its EXIF data; empty for none, and of a TIFF, which has them among its tags.
     """
 
     def __init__(
@@ -178,9 +179,11 @@ class OpenPicture:
         light: Light | None = None,
         stream: WatchedFile | None = None,
         offset: int = 0,
+        exif: bytes = b"",
     ) -> None:
         self.header = header
         self.data_offset = offset
+        self.exif = exif
         self._stream = stream
         self._image = image
         self._light = light
@@ -264,15 +267,17 @@ def _open_image(stack: contextlib.ExitStack, stream: WatchedFile, name: str, fil
     stream.seek(0)
     image = stack.enter_context(contextlib.closing(_plugin(name, file)(stream)))
     offset = stream.tell()
+    found = image.info.get("exif")
+    exif = found if isinstance(found, bytes) else b""
     packet = image.info.get("xmp") if name in ("AVIF", "HEIC") else None
     gpano = parse_gpano(packet) if isinstance(packet, bytes) else gpano
     if name == "PNG":
         light = open_deep_png(image, stream, file.stat().st_size, _orientation(image))
         if light is not None:
-            return OpenPicture(_light_header(light, name, file, gpano), light=light)
+            return OpenPicture(_light_header(light, name, file, gpano), light=light, exif=exif)
     if image.mode not in MODES:
         raise UnsupportedImage(f"Expected colours in RGB, grey or CMYK, got {image.mode}; save it as RGB: {file}")
-    return OpenPicture(_header(image, name, file, gpano), image=image, stream=stream, offset=offset)
+    return OpenPicture(_header(image, name, file, gpano), image=image, stream=stream, offset=offset, exif=exif)
 
 
 def _plugin(name: str, file: Path) -> type[ImageFile.ImageFile]:
