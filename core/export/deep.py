@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -60,7 +60,7 @@ def write_tiff(
     packet: bytes | None = None,
     exif: bytes | None = None,
 ) -> None:
-    """A TIFF of 8 or 16 bits per channel: strips of differences, deflated (TIFF 6.0, section 14; Adobe's compression 8).
+    """A TIFF of 8 or 16 bits per channel: differences, deflated (TIFF 6.0, section 14; compression 8).
 
     Args:
         pixels: (h, w, 3).
@@ -94,7 +94,7 @@ def write_tiff(
 
 
 def _deflated(rows: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
-    differences = rows.astype(rows.dtype.newbyteorder("<"))
+    differences: NDArray[Any] = rows.astype(rows.dtype.newbyteorder("<"))
     differences[:, 1:] -= rows[:, :-1]
     return zlib.compress(differences.tobytes(), 6)
 

@@ -30,6 +30,10 @@ _CAUSES = {
     errno.EEXIST: "A file lies where the folder belongs; move it away or choose another name",
 }
 
+_SYSTEM_PLACES = tuple(map(Path, ("/proc", "/sys", "/dev")))
+"""Where a system shows its devices and itself as if they were files; root may fill the last one with real ones."""
+_SHARED_MEMORY = Path("/dev/shm")
+"""Files of everybody lie there."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -156,6 +160,7 @@ def _part_of(target: Path) -> Iterator[_Part]:
     """A part beside its target, that is gone when the block fails."""
     _refuse_read_only(target.parent)
     mode = _mode_of_replaced(target)
+    _refuse_system_place(target.parent)
     path = target.with_name(f".{target.name[:64]}.{secrets.token_hex(6)}.part")
     descriptor, is_named = _open_part(path)
     stream = os.fdopen(descriptor, "w+b")
@@ -170,6 +175,7 @@ def _part_of(target: Path) -> Iterator[_Part]:
 
 
 def _make_folder(folder: Path) -> None:
+    _refuse_system_place(folder.resolve())
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError as error:
@@ -178,10 +184,17 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_folder(folder: Path) -> None:
+    _refuse_system_place(folder)
     _refuse_read_only(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
         raise _os_error(errno.EACCES if is_folder else errno.ENOTDIR)
+
+
+def _refuse_system_place(folder: Path) -> None:
+    is_system = any(folder.is_relative_to(place) for place in _SYSTEM_PLACES)
+    if os.name == "posix" and is_system and not folder.is_relative_to(_SHARED_MEMORY):
+        raise _os_error(errno.EOPNOTSUPP)
 
 
 def _refuse_read_only(folder: Path) -> None:

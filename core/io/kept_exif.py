@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +37,25 @@ def kept_exif(path: Path, height: int, width: int) -> bytes | None:
     except UnsupportedImage:
         return None
     try:
-        exif = _of_tiff(path) if is_tiff else Image.Exif()
-        if data and not is_tiff:
-            exif.load(data)
-        exif.pop(ExifTags.Base.Orientation, None)
-        inner = exif.get_ifd(ExifTags.IFD.Exif)
-        for tag in (_MAKER_NOTE, _INTEROPERABILITY):
-            inner.pop(tag, None)
-        if inner:
-            inner[_PIXEL_WIDTH], inner[_PIXEL_HEIGHT] = width, height
-        is_empty = not (exif.get_ifd(ExifTags.IFD.GPSInfo) or inner or len(exif))
-        kept = None if is_empty else exif.tobytes()
+        with warnings.catch_warnings(action="ignore"):  # of Pillow, about damaged ones
+            exif = _of_tiff(path) if is_tiff else Image.Exif()
+            if data and not is_tiff:
+                exif.load(data)
+            kept = _for_size(exif, height, width)
     except Exception:  # damaged EXIF data makes Pillow raise nearly anything, and nobody misses it
         return None
     return kept if kept is not None and len(kept) <= _MOST_BYTES else None
+
+
+def _for_size(exif: Image.Exif, height: int, width: int) -> bytes | None:
+    exif.pop(ExifTags.Base.Orientation, None)
+    inner = exif.get_ifd(ExifTags.IFD.Exif)
+    for tag in (_MAKER_NOTE, _INTEROPERABILITY):
+        inner.pop(tag, None)
+    if inner:
+        inner[_PIXEL_WIDTH], inner[_PIXEL_HEIGHT] = width, height
+    is_empty = not (exif.get_ifd(ExifTags.IFD.GPSInfo) or inner or len(exif))
+    return None if is_empty else exif.tobytes()
 
 
 def tiff_tags(exif: bytes) -> dict[int, Any]:

@@ -3,10 +3,13 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 from commands import PROGRAM, ROOT, environment, is_one_sentence, names, photo
+
+from panoviewer import batch, clouding
 
 
 def in_a_world_of_its_own(script, folder):
@@ -123,3 +126,34 @@ def test_of_a_folder_that_is_there_nobody_says_that_it_is_missing(tmp_path, in_p
     (complaint,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("panoviewer: ")]
     assert "does not exist" not in complaint
     assert "/proc" in complaint
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no such folder here")
+@pytest.mark.parametrize("place", ["/proc", "/dev", "/sys", "/dev/fd", "/proc/self", "/dev/new/deep"])
+@pytest.mark.parametrize(
+    "command",
+    ["predict -o {}", "cloud -o {}/a.ply", "cloud -o {} --format obj", "convert -o {}/a.jpg",
+     "convert --to cube --layout six -o {}/a.jpg"],
+)  # fmt: skip
+def test_where_the_system_shows_itself_nothing_is_made_and_no_work_is_done(
+    tmp_path, in_process, capsys, monkeypatch, place, command
+):
+    def predict(*args, **options):
+        pytest.fail("the work was done")
+
+    for module in (batch, clouding):
+        monkeypatch.setattr(module, "predict_panorama", predict)
+    name, *rest = command.format(place).split()
+    assert in_process(name, photo(tmp_path / "a.jpg"), *rest) == 2
+    told = capsys.readouterr().err
+    complaints = [line for line in told.splitlines() if line.startswith("panoviewer: ")]
+    assert len(complaints) == 1, told
+    assert "lets nothing be made" in complaints[0]
+    assert not Path("/dev/new").exists()
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="there is no such folder here")
+def test_shared_memory_takes_files(tmp_path, in_process):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        assert in_process("convert", photo(tmp_path / "a.jpg"), "-o", f"{folder}/new/a.png") == 0
+        assert names(Path(folder)) == ["new/a.png"]
