@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.geometry.camera import Camera
-from core.geometry.warp import erp_to_camera
 from core.mask import SphereMask
 from core.progress import Progress, silent
 from core.scene import Box, Click
-from core.segment.candidates import OBJECT, Candidate, Method, color_masks, propose
+from core.segment.answers import EDITED, Earlier, Levels, Logits, Look, State, answer_camera, mean_of_looks
+from core.segment.candidates import OBJECT, Candidate, color_masks, propose
 from core.segment.corrections import clicked_parts, is_ignored, tempered
 from core.segment.cut import cut_view
+from core.segment.election import Elected, elect
 from core.segment.guess import GuessResult
 from core.segment.looks import (
     agreement,
@@ -31,15 +32,12 @@ from core.segment.looks import (
     camera_around_box,
     cameras_around_click,
     fits,
-    overlaps,
     picture,
     prompt_in,
     sees,
     shared_areas,
 )
-from core.segment.merge import SeenView, project_logits
 from core.segment.network import Features, ViewAnswer, ViewPrompt
-from core.segment.options import Merge
 from core.segment.photo import PhotoLevels
 from core.segment.piece import (
     CAUTION,
@@ -53,23 +51,14 @@ from core.segment.piece import (
     piece_at,
 )
 from core.segment.ranking import Ranker
-from core.segment.traits import traits
 
 Bits = NDArray[np.bool_]
-Logits = NDArray[np.float32]
-Levels = Sequence[NDArray[Any]]
 Prompted = tuple[tuple[Click, ...], Box | None]
 
-COLOR_TRUST = 1.0
-"""What a mask by colours counts for beside the network's estimate of its own, where nobody learned which to choose."""
 CLOSE_SIZE = 192
 """Pixels along each side of the second look."""
-CLOSE_SHARE = 0.6
-"""Share of the second look in the mean of both looks' logits."""
 CUT_SIZE = 256
 """Pixels along each side of the picture in which the border is brought to the edges."""
-EDITED = 2.0
-"""Logit of what was changed in an earlier answer after it was given."""
 MOST = 0.5
 """Share of an object beyond which what lies under a negative click is no part of it, but the object itself."""
 _KEPT = 32
@@ -101,30 +90,6 @@ class CentredNetwork(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
-    """One view that was read: what is known of it, what was last said about it, (readings, s, s), and how well."""
-
-    camera: Camera
-    features: Levels
-    logits: Logits
-    quality: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    """What is kept from click to click: both looks, the answer in the second one's view, (readings, s, s), and more."""
-
-    wide: _Look
-    close: _Look
-    answer: Logits
-    piece: Piece | None = None
-
-    def result(self) -> GuessResult:
-        cameras = (self.close.camera, self.wide.camera)
-        return GuessResult(cameras, (self.answer, self.wide.logits), self.wide.quality, OBJECT, self.piece)
-
-
-@dataclass(frozen=True, eq=False)
 class _Views:
     """What the network says about a first prompt in views around it, without a thought about which is right."""
 
@@ -146,35 +111,6 @@ class _Views:
         answers[_GLIMPSED], answers[_REST] = self.answers, rest.answers
         levels = tuple(woven(*pair) for pair in zip(self.features, rest.features, strict=True))
         return _Views(tuple(cameras), woven(self.pictures, rest.pictures), levels, tuple(answers))
-
-
-class _Earlier:
-    """The answer before the newest click, and what became of it on the panorama.
-
-    Args:
-        state: With the answer.
-        previous: On the panorama's grid; None when nothing is known of it.
-    """
-
-    def __init__(self, state: _State, previous: SphereMask | None) -> None:
-        self._views = [
-            SeenView(state.close.camera, state.answer[OBJECT], rules=True),
-            SeenView(state.wide.camera, state.wide.logits[OBJECT]),
-        ]
-        self._bits = None if previous is None or previous.is_empty else previous.unpack()
-
-    def seen_by(self, camera: Camera) -> Logits:
-        """The logits in a view, NaN where nothing is known; where the panorama says otherwise, it is believed."""
-        import cv2
-
-        logits = project_logits(self._views, camera, Merge.MEAN)
-        if self._bits is None:
-            return logits
-        inside = erp_to_camera(self._bits, camera)
-        other = ((logits > 0) != inside) & (inside | ~np.isnan(logits))
-        # Borders of two grids differ by a pixel here and there, which means nothing.
-        other = cv2.morphologyEx(other.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).view(np.bool_)
-        return np.where(other, np.where(inside, EDITED, -EDITED), logits).astype(np.float32)
 
 
 class CentredGuess:
@@ -204,7 +140,7 @@ class CentredGuess:
         self._rule = None if ranker is None or dense is None else rule
         self._classes: Classes | None = None
         self._photo: PhotoLevels | None = None
-        self._states: OrderedDict[Prompted, _State] = OrderedDict()
+        self._states: OrderedDict[Prompted, State] = OrderedDict()
         self._glimpsed: tuple[Prompted, _Views] | None = None
 
     def glimpse(
@@ -251,7 +187,7 @@ class CentredGuess:
         if first < 0:
             raise ValueError("a first mask needs a positive click or a box")
         steps = [(given[:count], box) for count in range(first, len(given) + 1)]
-        state: _State | None = None
+        state: State | None = None
         for done, prompted in enumerate(steps):
             progress(done, len(steps))
             is_newest = prompted is steps[-1]
@@ -290,13 +226,11 @@ class CentredGuess:
             self._states.clear()
         return self._photo
 
-    def _step(
-        self, photo: PhotoLevels, prompted: Prompted, before: _State | None, previous: SphereMask | None
-    ) -> _State:
+    def _step(self, photo: PhotoLevels, prompted: Prompted, before: State | None, previous: SphereMask | None) -> State:
         """The answer to one prompt more."""
         if before is None:
             return self._begin(photo, prompted)
-        return self._go_on(photo, prompted, before, _Earlier(before, previous))
+        return self._go_on(photo, prompted, before, Earlier(before, previous))
 
     def _cameras(self, prompted: Prompted) -> tuple[Camera, ...]:
         clicks, box = prompted
@@ -313,7 +247,7 @@ class CentredGuess:
         answers = self._network.decode_views(features, [prompt_in(camera, clicks, box) for camera in cameras])
         return _Views(cameras, views, features, tuple(answers))
 
-    def _begin(self, photo: PhotoLevels, prompted: Prompted, *, may_be_piece: bool = True) -> _State:
+    def _begin(self, photo: PhotoLevels, prompted: Prompted, *, may_be_piece: bool = True) -> State:
         clicks, box = prompted
         known, self._glimpsed = self._glimpsed, None
         seen = known[1] if known is not None and known[0] == prompted else self._views(photo, prompted, _GLIMPSED)
@@ -322,18 +256,18 @@ class CentredGuess:
         cameras, views, features, answers = seen.cameras, seen.pictures, seen.features, seen.answers
         colored = color_masks(cameras, views, _first_positive(clicks)) if box is None else None
         candidates = propose(cameras, views, answers, clicks, box, colored)
-        elected = _elected(self._ranker, cameras, views, answers, candidates)
+        elected = elect(self._ranker, cameras, views, answers, candidates)
         if box is None and may_be_piece:
             taken = self._piece(photo, _first_positive(clicks), cameras, candidates, elected)
             if taken is not None:
                 return self._begin_piece(photo, prompted, seen, *taken)
         wide = _look_at(elected, cameras, features, answers)
         camera = self._close_camera(wide, prompted, None)
-        close = self._ask(photo, camera, prompted, _seen_by(wide, OBJECT, _grid(camera)), None, centred=False)
+        close = self._ask(photo, camera, prompted, wide.seen_by(OBJECT, answer_camera(camera)), None, centred=False)
         # Only the object is looked at twice; its parts and its group are as the first look saw them.
-        answer = np.stack([_seen_by(wide, reading, picture(camera, CUT_SIZE)) for reading in range(len(wide.logits))])
-        answer[OBJECT] = self._cut(photo, camera, _mixed(close, wide), clicks)
-        return _State(wide, close, answer)
+        answer = np.stack([wide.seen_by(reading, picture(camera, CUT_SIZE)) for reading in range(len(wide.logits))])
+        answer[OBJECT] = self._cut(photo, camera, mean_of_looks(close, wide), clicks)
+        return State(wide, close, answer)
 
     def _piece(
         self,
@@ -341,7 +275,7 @@ class CentredGuess:
         click: Click,
         cameras: Sequence[Camera],
         candidates: Sequence[Candidate],
-        elected: _Elected,
+        elected: Elected,
     ) -> tuple[Piece, float] | None:
         """The piece of a class that is meant rather than what was elected, and the IoU that it is expected to have."""
         if self._rule is None or self._dense is None or elected.table is None or elected.scores is None:
@@ -360,38 +294,36 @@ class CentredGuess:
             return None
         return piece, float(np.clip((elected.quality or 0.0) + gain, 0.0, 1.0))
 
-    def _begin_piece(
-        self, photo: PhotoLevels, prompted: Prompted, seen: _Views, piece: Piece, quality: float
-    ) -> _State:
+    def _begin_piece(self, photo: PhotoLevels, prompted: Prompted, seen: _Views, piece: Piece, quality: float) -> State:
         """The first answer where a piece of a class is meant: it is shown as it is, and the network is heard later."""
         widest = len(seen.cameras) - 1
         camera = seen.cameras[widest]
         readings, qualities = seen.answers[widest].logits.copy(), seen.answers[widest].quality.copy()
         readings[OBJECT], qualities[OBJECT] = piece.seen_by(picture(camera, readings.shape[-1])), quality
-        wide = _Look(camera, tuple(level[widest:] for level in seen.features), readings, qualities)
+        wide = Look(camera, tuple(level[widest:] for level in seen.features), readings, qualities)
         camera = self._close_camera(wide, prompted, None)
         features = self._encode(photo, [camera], centred=False)
-        close = _Look(camera, features, np.stack([piece.seen_by(_grid(camera))] * len(readings)), qualities)
-        answer = np.stack([_seen_by(wide, reading, picture(camera, CUT_SIZE)) for reading in range(len(readings))])
+        close = Look(camera, features, np.stack([piece.seen_by(answer_camera(camera))] * len(readings)), qualities)
+        answer = np.stack([wide.seen_by(reading, picture(camera, CUT_SIZE)) for reading in range(len(readings))])
         answer[OBJECT] = piece.seen_by(picture(camera, CUT_SIZE))
-        return _State(wide, close, answer, piece)
+        return State(wide, close, answer, piece)
 
-    def _go_on(self, photo: PhotoLevels, prompted: Prompted, before: _State, earlier: _Earlier) -> _State:
+    def _go_on(self, photo: PhotoLevels, prompted: Prompted, before: State, earlier: Earlier) -> State:
         clicks, _ = prompted
         camera = self._wide_camera(clicks, before)
-        wide = self._ask(photo, camera, prompted, earlier.seen_by(_grid(camera)), before.wide, centred=True)
+        wide = self._ask(photo, camera, prompted, earlier.seen_by(answer_camera(camera)), before.wide, centred=True)
         wide = replace(wide, quality=before.wide.quality)
         camera = self._close_camera(wide, prompted, before.close.camera)
-        close = self._ask(photo, camera, prompted, earlier.seen_by(_grid(camera)), before.close, centred=False)
-        answer = self._cut(photo, camera, _mixed(close, wide), clicks)
+        close = self._ask(photo, camera, prompted, earlier.seen_by(answer_camera(camera)), before.close, centred=False)
+        answer = self._cut(photo, camera, mean_of_looks(close, wide), clicks)
         known = earlier.seen_by(picture(camera, CUT_SIZE))
         answer = tempered(known, answer, camera, clicks)
-        state = _State(wide, close, np.stack([answer] * len(wide.logits)), before.piece)
+        state = State(wide, close, np.stack([answer] * len(wide.logits)), before.piece)
         if is_ignored(known, answer, camera, clicks[-1]):
             return self._joined(photo, prompted, state, earlier)
         return state
 
-    def _joined(self, photo: PhotoLevels, prompted: Prompted, state: _State, earlier: _Earlier) -> _State:
+    def _joined(self, photo: PhotoLevels, prompted: Prompted, state: State, earlier: Earlier) -> State:
         """What lies under a click that the network did not understand, put to the earlier answer or taken from it.
 
         A chair has a back and a seat: who clicks on the one after the other means both, whatever they look like. What
@@ -401,7 +333,7 @@ class CentredGuess:
         newest = clicks[-1]
         others = tuple(replace(click, positive=False) for click in clicks if click.positive != newest.positive)
         alone = ((*others, replace(newest, positive=True)), None)
-        part = _Earlier(self._begin(photo, alone, may_be_piece=False), None)
+        part = Earlier(self._begin(photo, alone, may_be_piece=False), None)
         if not newest.positive:
             view = picture(state.wide.camera, CUT_SIZE)
             inside = earlier.seen_by(view) > 0
@@ -413,16 +345,16 @@ class CentredGuess:
             more = np.nan_to_num(part.seen_by(camera), nan=-EDITED)
             return np.maximum(known, more) if newest.positive else np.minimum(known, -more)
 
-        def told(look: _Look) -> _Look:
-            return replace(look, logits=np.stack([joined(_grid(look.camera))] * len(look.logits)))
+        def told(look: Look) -> Look:
+            return replace(look, logits=np.stack([joined(answer_camera(look.camera))] * len(look.logits)))
 
         wide = told(state.wide)
         camera = self._close_camera(wide, prompted, state.close.camera)
-        close = told(self._ask(photo, camera, prompted, joined(_grid(camera)), state.close, centred=False))
+        close = told(self._ask(photo, camera, prompted, joined(answer_camera(camera)), state.close, centred=False))
         answer = np.stack([joined(picture(camera, CUT_SIZE))] * len(wide.logits))
-        return _State(wide, close, answer, state.piece)
+        return State(wide, close, answer, state.piece)
 
-    def _wide_camera(self, clicks: Sequence[Click], before: _State) -> Camera:
+    def _wide_camera(self, clicks: Sequence[Click], before: State) -> Camera:
         """The view of the first look, or when positive clicks lie outside it the narrowest that holds them all."""
         camera = before.wide.camera
         positive = [click for click in clicks if click.positive]
@@ -432,7 +364,7 @@ class CentredGuess:
         return next((view for view in wider if all(sees(view, click) for click in positive)), wider[-1])
 
     @staticmethod
-    def _close_camera(wide: _Look, prompted: Prompted, before: Camera | None) -> Camera:
+    def _close_camera(wide: Look, prompted: Prompted, before: Camera | None) -> Camera:
         """The view of the second look; the one before is kept as long as the object fits into it."""
         clicks, _ = prompted
         inside = wide.logits[OBJECT] > 0
@@ -455,10 +387,10 @@ class CentredGuess:
         camera: Camera,
         prompted: Prompted,
         prior: Logits,
-        before: _Look | None,
+        before: Look | None,
         *,
         centred: bool,
-    ) -> _Look:
+    ) -> Look:
         """Look at what is known already: the middle reading answers for what is meant, and the others say the same."""
         if before is not None and before.camera == camera:
             features = before.features
@@ -467,7 +399,7 @@ class CentredGuess:
         clicks, box = prompted
         answer = self._network.decode_views(features, [prompt_in(camera, clicks, box, prior)])[0]
         readings = [OBJECT] * len(answer.logits)
-        return _Look(camera, features, answer.logits[readings], answer.quality[readings])
+        return Look(camera, features, answer.logits[readings], answer.quality[readings])
 
     @staticmethod
     def _cut(photo: PhotoLevels, camera: Camera, logits: Logits, clicks: Sequence[Click]) -> Logits:
@@ -475,73 +407,14 @@ class CentredGuess:
         prompt = prompt_in(large, clicks)
         return cut_view(photo.view(large), logits, prompt.points, prompt.positive)
 
-    def _keep(self, prompted: Prompted, state: _State) -> None:
+    def _keep(self, prompted: Prompted, state: State) -> None:
         self._states[prompted] = state
         self._states.move_to_end(prompted)
         while len(self._states) > _KEPT:
             self._states.popitem(last=False)
 
 
-@dataclass(frozen=True, eq=False)
-class _Elected:
-    """The candidate that is most likely meant.
-
-    Attributes:
-        number: Of it.
-        candidate: Itself.
-        quality: Its expected IoU; None where that was not learned, as the others.
-        table: (n, t) traits of all candidates.
-        scores: (n,) of the ranking.
-    """
-
-    number: int
-    candidate: Candidate
-    quality: float | None = None
-    table: NDArray[np.float32] | None = None
-    scores: NDArray[np.float32] | None = None
-
-
-def _elected(
-    ranker: Ranker | None,
-    cameras: Sequence[Camera],
-    views: NDArray[np.uint8],
-    answers: Sequence[ViewAnswer],
-    candidates: Sequence[Candidate],
-) -> _Elected:
-    if len(candidates) == 1:
-        return _Elected(0, candidates[0])
-    shared = shared_areas([cameras[each.view] for each in candidates], [each.inside for each in candidates])
-    if ranker is None:
-        best = int(np.argmax(_voted(candidates, answers, shared)))
-        return _Elected(best, candidates[best])
-    common = overlaps(shared).astype(np.float32)
-    table = traits(cameras, views, answers, candidates, shared)
-    scores = ranker.scores(table, common)
-    found = np.array([each.inside.any() for each in candidates])
-    best = int(np.argmax(np.where(found, ranker.expected(scores, common), -1)))
-    quality = float(1 / (1 + np.exp(-np.clip(scores[best], -30, 30))))
-    return _Elected(best, candidates[best], quality, table, scores)
-
-
-def _voted(
-    candidates: Sequence[Candidate], answers: Sequence[ViewAnswer], shared: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """How well each candidate agrees with the others.
-
-    Where the network is wrong, it is wrong in another way in each view, and so are the colours, but what is right is
-    right in all of them. Parts and groups have no vote.
-    """
-    votes = [n for n, each in enumerate(candidates) if each.method in (Method.OBJECT, Method.COLOR)]
-    voters = [candidates[n] for n in votes]
-    trust = [
-        COLOR_TRUST if each.method == Method.COLOR else float(answers[each.view].quality[OBJECT]) for each in voters
-    ]
-    scores = np.full(len(candidates), -1.0)
-    scores[votes] = agreement(shared[np.ix_(votes, votes)], np.square(trust))
-    return scores
-
-
-def _look_at(elected: _Elected, cameras: Sequence[Camera], features: Levels, answers: Sequence[ViewAnswer]) -> _Look:
+def _look_at(elected: Elected, cameras: Sequence[Camera], features: Levels, answers: Sequence[ViewAnswer]) -> Look:
     """The view of a candidate, with it as the object; its parts and its group are what the network says there."""
     import cv2
 
@@ -552,27 +425,8 @@ def _look_at(elected: _Elected, cameras: Sequence[Camera], features: Levels, ans
     readings[OBJECT] = cv2.resize(candidate.logits, (side, side), interpolation=cv2.INTER_AREA)
     if quality is not None:
         qualities[OBJECT] = quality
-    return _Look(cameras[k], tuple(level[k : k + 1] for level in features), readings, qualities)
+    return Look(cameras[k], tuple(level[k : k + 1] for level in features), readings, qualities)
 
 
 def _first_positive(clicks: Sequence[Click]) -> Click:
     return next(click for click in clicks if click.positive)
-
-
-def _grid(camera: Camera) -> Camera:
-    """The camera of the network's answers about a view."""
-    return picture(camera, camera.width // 2)
-
-
-def _seen_by(look: _Look, reading: int, camera: Camera) -> Logits:
-    """What was said about one view, in another one; NaN where it was not seen."""
-    return project_logits([SeenView(look.camera, look.logits[reading])], camera, Merge.MEAN)
-
-
-def _mixed(close: _Look, wide: _Look) -> Logits:
-    """The mean of both looks in the view of the second one."""
-    other = _seen_by(wide, OBJECT, _grid(close.camera))
-    own = close.logits[OBJECT]
-    mean = CLOSE_SHARE * own + (1 - CLOSE_SHARE) * other
-    mixed: Logits = np.where(np.isnan(other), own, mean).astype(np.float32)
-    return mixed
