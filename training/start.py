@@ -11,8 +11,10 @@ from core.models.weights import load_strictly
 from training.checkpoint import load_checkpoint
 
 
-def begin_with(network: nn.Module, path: Path, recipe: str) -> None:
+def begin_with(network: nn.Module, path: Path | None, recipe: str) -> None:
     """Put the numbers of a file of weights, or the averaged ones of a run, into a network.
+
+    Nothing happens without a path, or when the network is only described (on the meta device).
 
     Args:
         network: Receives them.
@@ -22,6 +24,8 @@ def begin_with(network: nn.Module, path: Path, recipe: str) -> None:
     Raises:
         PanoError: They cannot be read, or are of another network.
     """
+    if path is None or next(network.parameters()).is_meta:
+        return
     if path.is_file() and path.suffix == ".safetensors":
         load_strictly(network, path)
         return

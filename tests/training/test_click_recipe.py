@@ -54,6 +54,13 @@ def test_a_short_run_learns_and_beats_fresh_weights(folders, tmp_path):
     assert first_loss(recipe, learned, config) < 0.7 * first_loss(recipe, fresh, config)
 
 
+def test_a_run_goes_on_from_the_weights_of_another(folders, tmp_path):
+    first = train("click-s", config_for(folders, tmp_path, steps=2), resume=False, report=lambda _: None)
+    learned = load_checkpoint(first, "click-s")["ema"]
+    begun = opened(config_for(folders, tmp_path / "further", start=first)).build().state_dict()
+    assert all(torch.equal(begun[name], learned[name]) for name in learned)
+
+
 def first_loss(recipe, network, config):
     with torch.no_grad():
         losses = []

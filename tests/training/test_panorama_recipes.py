@@ -119,7 +119,7 @@ def test_a_run_begins_from_another_one_of_its_sizes(name, tiny, box_worlds, tmp_
     begun = make(name, box_worlds, start=run).build().state_dict()
     assert all(torch.equal(value, ema[key]) for key, value in begun.items())
     monkeypatch.setitem(transformers.SIZES, "T", replace(TINY, features=32))
-    with pytest.raises(PanoError, match="same sizes"):
+    with pytest.raises(PanoError, match="same network"):
         make(name, box_worlds, start=run).build()
 
 

@@ -28,6 +28,7 @@ from training.pictures import tinted
 from training.pool import Pool
 from training.recipes.base import Batch, Headline, Recipe, Shipped
 from training.sequences import ViewSequence, photo_sequence
+from training.start import begin_with
 from training.worlds.sample import read_sample
 
 NAME = "click-s"
@@ -56,6 +57,8 @@ class ClickSTraining(WorldTraining):
     """Folder of views with regions that 'clicks' writes."""
     height: int = 256
     """Side of most crops, a multiple of 32 of at least 64; some are 32 smaller."""
+    start: Path | None = None
+    """Weights (safetensors) or a run of this recipe to begin with; random ones when left out."""
 
 
 class ClickSRecipe(Recipe):
@@ -79,13 +82,17 @@ class ClickSRecipe(Recipe):
                 "--height."
             )
         self._config = config
+        self._start: Path | None = None
 
     def build(self) -> ClickSNet:
-        """A network with fresh weights."""
-        return ClickSNet()
+        """The network; once the data are open it begins with the weights that the configuration names."""
+        network = ClickSNet()
+        begin_with(network, self._start, NAME)
+        return network
 
     def open(self) -> None:
-        """Find the worlds, and the views, which are kept in memory."""
+        """Find the weights to begin with, the worlds, and the views, which are kept in memory."""
+        self._start = self._config.start
         self._worlds = WorldFolder(self._config.worlds, held_out=self._config.held_out)
         self.pools["worlds"] = Pool(self._worlds.refreshed, self._config.worlds)
         self._views = ViewFolder(self._config.views)

@@ -91,8 +91,7 @@ class PanoSRecipe(Recipe):
     def build(self) -> PanoSNet:
         """The network; once the data are open it begins with the weights that the configuration names."""
         network = PanoSNet(len(CLASS_NAMES))
-        if self._start is not None and torch.get_default_device().type != "meta":
-            begin_with(network, self._start, NAME)
+        begin_with(network, self._start, NAME)
         return network
 
     def open(self) -> None:

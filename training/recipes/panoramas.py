@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from core.errors import PanoError
 from core.models.networks.vit import Block, ViT
-from training.checkpoint import load_checkpoint
 from training.config import WorldTraining
 from training.dataset import WorldFolder
 from training.draw import Draw
@@ -25,6 +24,7 @@ from training.pool import Pool
 from training.recipes.base import Recipe
 from training.recipes.transformers import SizeName, backbone_state
 from training.spherical import Augmentation, augmented, resampled
+from training.start import begin_with
 
 DINO_TERMS = "The transformer began from DINOv3, whose licence goes with it"
 
@@ -41,7 +41,8 @@ class PanoramaTraining(WorldTraining):
     """File of a transformer of DINOv3 to begin from, of Meta or Hugging Face; a fresh one when left out. With it, all
     is learned more slowly, at the published rates when --learning-rate is as it is by default."""
     start: Path | None = None
-    """Folder of a run of the same recipe and sizes to begin from, as a labeller's before it is taught more."""
+    """Weights (safetensors) or a run of the same recipe and sizes to begin from, as a labeller's before it is taught
+    more."""
     labelled: tuple[Path, ...] = ()
     """Folders of labelled panoramas ('panoviewer-train label') to train on beside the worlds."""
     labelled_share: float = 0.5
@@ -91,7 +92,7 @@ class PanoramaRecipe(Recipe):
         self.reads_views = False
         """Whether single views are read with the panoramas."""
         self._begin_from: dict[str, Tensor] | None = None
-        self._continue_from: dict[str, Tensor] | None = None
+        self._start: Path | None = None
 
     def open(self) -> None:
         """Find the worlds and labelled panoramas, and read the transformer to begin from."""
@@ -102,8 +103,7 @@ class PanoramaRecipe(Recipe):
             self.pools[f"labelled {number}"] = Pool(partial(labelled_files, folder), folder)
         if config.backbone:
             self._begin_from = backbone_state(config.backbone, config.size)
-        if config.start:
-            self._continue_from = load_checkpoint(config.start, self.name)["ema"]
+        self._start = config.start
 
     def begin(self, network: nn.Module, vit: ViT) -> None:
         """Give a network, or its transformer alone, the numbers to begin from; it keeps its own where there are none.
@@ -116,14 +116,7 @@ class PanoramaRecipe(Recipe):
             return
         if self._begin_from is not None:
             vit.load_state_dict(self._begin_from)
-        if self._continue_from is not None:
-            try:
-                network.load_state_dict(self._continue_from)
-            except RuntimeError as error:
-                raise PanoError(
-                    f"Expected a run of the same sizes to begin from, got another "
-                    f"({str(error).splitlines()[-1].strip()}); choose another --start: {self._panoramas.start}"
-                ) from error
+        begin_with(network, self._start, self.name)
 
     def rate(self, parameter: str) -> float:
         """Slower for what was trained before."""

@@ -140,8 +140,7 @@ class SapRecipe(Recipe):
     def build(self) -> nn.Module:
         """The network; once the data are open it begins with the weights that the configuration names."""
         network = random_network(self._config.network, self._config.height)
-        if self._start is not None and torch.get_default_device().type != "meta":
-            begin_with(network, self._start, NAME)
+        begin_with(network, self._start, NAME)
         if not self._config.encoder:
             freeze_encoder(network)
         return network
