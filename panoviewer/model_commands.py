@@ -223,16 +223,23 @@ def _list(args: argparse.Namespace) -> int:
     else:
         lines = [f"Added weights lie in {models_folder()}"]
         for row in rows:
-            size = "" if row["bytes"] is None else f", {row['bytes'] / 1e6:.1f} MB"
+            about = "about " if row["bytes"] is None else ""
+            size = "" if row["likely_bytes"] is None else f", {about}{row['likely_bytes'] / 1e6:.1f} MB"
             size += "" if row["parameters"] is None else f", {row['parameters'] / 1e6:.1f} million parameters"
-            about = [f"{row['title']}: {', '.join(row['tasks'])}"]
+            told = [f"{row['title']}: {', '.join(row['tasks'])}"]
             if row["expected_seconds"] is not None:
-                memory = "" if row["peak_bytes"] is None else f", {row['peak_bytes'] / 1e9:.1f} GB of memory"
+                memory = (
+                    "memory not known" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 1e9:.1f} GB of memory"
+                )
                 seconds = f"{row['expected_seconds']:.{0 if row['expected_seconds'] > 10 else 1}f}"
                 each = " for each view" if row["tasks"] == ["clicks"] else ""
-                about.append(f"estimate for this processor: {seconds} s{each}{memory}")
-            about += [f"licence of the weights: {row['licence']}", row["source"]]
-            lines += [f"{row['name']:{_NAMES}} {row['state']}{size}", *(f"{'':{_NAMES}} {line}" for line in about)]
+                told.append(f"estimate for this processor: {seconds} s{each}, {memory}")
+            free = "; commercial use: no, or not stated" if row["non_commercial"] else ""
+            place = (
+                "" if row["state"] == "bundled" else f"{'to be ' if row['state'] == 'missing' else ''}at {row['file']}"
+            )
+            told += [f"licence of the weights: {row['licence']}{free}", row["source"], *([place] if place else [])]
+            lines += [f"{row['name']:{_NAMES}} {row['state']}{size}", *(f"{'':{_NAMES}} {line}" for line in told)]
         text = "\n".join(_folded(lines) if sys.stdout.isatty() else lines)
     return _say(text)
 

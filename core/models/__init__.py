@@ -155,8 +155,13 @@ _SAM2_SIZES = {
 """Parameters of each, and operations of its encoder."""
 _SAM2_REST = 550e9
 """Operations behind the encoder, with six memories, of which nearly all are spent on reading those."""
-_SAM2_PEAKS = {"tiny": 1_370_000_000}
-"""Of those that were measured."""
+_SAM2_PEAKS = {
+    "tiny": 1_370_000_000,
+    "small": 1_480_000_000,
+    "base-plus": 1_720_000_000,
+    "large": 2_140_000_000,
+}
+"""The first of cutting out an object with it; how much more the others take, of looking at a view with six memories."""
 
 SEGMENTERS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -184,7 +189,7 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
             hub=HubFile(f"facebook/sam2.1-hiera-{size}", f"sam2.1_hiera_{size.replace('-', '_')}.pt"),
             parameters=parameters,
             operations=encoder + _SAM2_REST,
-            peak_bytes=_SAM2_PEAKS.get(size, 0),
+            peak_bytes=_SAM2_PEAKS[size],
             view_sizes=(1024, 512),
         )
         for size, (parameters, encoder) in _SAM2_SIZES.items()
@@ -202,7 +207,7 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
             asks=True,
             parameters=parameters,
             operations=encoder + _SAM2_REST,
-            peak_bytes=_SAM2_PEAKS.get(size, 0),
+            peak_bytes=_SAM2_PEAKS[size],
             view_sizes=(1024, 512),
         )
         for size, (parameters, encoder) in _SAM2_SIZES.items()
@@ -304,16 +309,22 @@ def load_segmenter(name: str, *, device: str = "auto", view_size: int | None = N
     Args:
         name: As for `find_segmenter`.
         device: As for `load_model`.
-        view_size: One of its `ModelSpec.view_sizes`; None for its own.
+        view_size: One of its `ModelSpec.view_sizes`, or its own, which is meant by None, too.
 
     Raises:
         ModelUnavailable: As for `load_model`, or the network has no views of this size.
     """
     spec = find_segmenter(name)
-    if view_size is None:
-        return cast("ClickNetwork", _load(spec, device))
+    if view_size is None or not spec.view_sizes:
+        network = cast("ClickNetwork", _load(spec, device))
+        if view_size not in (None, network.view_size):
+            raise ModelUnavailable(
+                f"Expected views of {network.view_size} pixels, the only size that {name} reads, got {view_size}; "
+                "leave the size out."
+            )
+        return network
     if view_size not in spec.view_sizes:
-        sizes = " or ".join(map(str, spec.view_sizes)) or "its own size alone"
+        sizes = " or ".join(map(str, spec.view_sizes))
         raise ModelUnavailable(f"Expected views of {sizes} for {name}, got {view_size}; choose another size.")
     return cast("ClickNetwork", _load(spec, device, view_size=view_size))
 

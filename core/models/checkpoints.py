@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from core.errors import ModelUnavailable
 from core.models.layouts import Layout
-from core.models.weights import MAX_BYTES, check_size, check_values, opened, refuse
+from core.models.weights import MAX_BYTES, check_size, check_values, opened, refuse, refuse_all
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,17 +80,22 @@ def converted(entries: Mapping[str, Any], layout: Layout, path: Path) -> dict[st
             first = known.setdefault(name, second)
             if not _is_same(first, second):
                 differing.append(f"{alias} and {name}")
-    refuse(sorted(layout.shapes.keys() - known.keys()), "lacks", path)
-    refuse(sorted(known.keys() - layout.shapes.keys()), "has in addition", path)
-    strange = [name for name, value in known.items() if not _is_plain_tensor(value)]
-    refuse(strange, "holds something else than numbers in", path)
+    fitting = {name: value for name, value in known.items() if name in layout.shapes}
     wrong = [
-        f"{name} {tuple(known[name].shape)} instead of {shape}"
-        for name, shape in layout.shapes.items()
-        if tuple(known[name].shape) != shape
+        f"{name} {tuple(value.shape)} instead of {layout.shapes[name]}"
+        for name, value in fitting.items()
+        if _is_plain_tensor(value) and tuple(value.shape) != layout.shapes[name]
     ]
-    refuse(wrong, "has other shapes:", path)
-    refuse(differing, "has two values of one entry:", path)
+    refuse_all(
+        {
+            "lacks": sorted(layout.shapes.keys() - known.keys()),
+            "has in addition": sorted(known.keys() - layout.shapes.keys()),
+            "holds something else than numbers in": [n for n, value in fitting.items() if not _is_plain_tensor(value)],
+            "has other shapes:": wrong,
+            "has two values of one entry:": differing,
+        },
+        path,
+    )
     real, whole = torch.empty(0), torch.empty(0, dtype=torch.int64)
     check_values(known, {name: whole if name in layout.counters else real for name in known}, path)
     refuse(layout.unfit(known), "says what the network cannot hold in", path)

@@ -17,6 +17,7 @@ from core.models.store import read_card
 
 _log = logging.getLogger(__name__)
 
+_NUMBER_BYTES = 4
 State = Literal["bundled", "added", "missing"]
 
 
@@ -45,6 +46,11 @@ class ModelFacts:
         """What the model can do, in words."""
         return tuple(str(task) for task in self.spec.tasks) or ("clicks",)
 
+    @property
+    def likely_bytes(self) -> int | None:
+        """Size of the weights, or what it will be when they are added; None where nobody knows how many numbers."""
+        return self.bytes if self.bytes is not None else _NUMBER_BYTES * self.spec.parameters or None
+
     def to_json(self) -> dict[str, Any]:
         """The same as plain values."""
         return {
@@ -54,6 +60,7 @@ class ModelFacts:
             "state": self.state,
             "file": str(self.file),
             "bytes": self.bytes,
+            "likely_bytes": self.likely_bytes,
             "sha256": self.sha256,
             "parameters": self.spec.parameters or None,
             "operations": self.spec.operations or None,

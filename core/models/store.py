@@ -146,6 +146,8 @@ def _convert(path: Path, target: Path | None, *, name: str | None, origin: Origi
     given = None if name is None else find_addable(name)
     progress(0, 1)
     with open_checkpoint(path) as entries:
+        if given is not None:
+            _check_kind(given, entries, path)
         spec = given or _recognised(entries, path)
         state = converted(entries, _layout(spec), path)
         # What is written is hashed first, so that nothing is replaced any more once somebody has cancelled.
@@ -373,8 +375,8 @@ def _recognised(entries: Mapping[str, object], path: Path) -> ModelSpec:
     """The model to which most names and shapes of a checkpoint belong; the file's own name decides between equals."""
     shares = {}
     for spec in addable_models():
-        layout = _layout(spec)
-        if len(layout.shapes.keys() & entries.keys()) >= _ENOUGH * len(layout.shapes):
+        if _is_likely(spec, entries):
+            layout = _layout(spec)
             fitting = sum(_shape_of(entries.get(name)) == shape for name, shape in layout.shapes.items())
             shares[spec] = fitting / len(layout.shapes.keys() | (entries.keys() - layout.aliases.keys()))
     best = [spec for spec, share in shares.items() if share == max(shares.values())]
@@ -386,6 +388,21 @@ def _recognised(entries: Mapping[str, object], path: Path) -> ModelSpec:
             f"say it with --as NAME, or choose the published file: {path}"
         )
     return (named or best)[0]
+
+
+def _check_kind(spec: ModelSpec, entries: Mapping[str, object], path: Path) -> None:
+    """Refuse what holds hardly any entry of a model, but those of another one, and name that."""
+    others = [other.name for other in addable_models() if _is_likely(other, entries)]
+    if others and spec.name not in others:
+        raise ModelUnavailable(
+            f"Expected the weights of {spec.name}, got those of {' or '.join(others)}; choose another file, or "
+            f"add it as what it is: {path}"
+        )
+
+
+def _is_likely(spec: ModelSpec, entries: Mapping[str, object]) -> bool:
+    names = _layout(spec).shapes.keys()
+    return len(names & entries.keys()) >= _ENOUGH * len(names)
 
 
 def _shape_of(value: object) -> tuple[int, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -81,14 +81,19 @@ def load_strictly(network: nn.Module, path: Path, *, max_bytes: int = MAX_BYTES)
     expected = network.state_dict()
     with opened(path, framework="pt", max_bytes=max_bytes) as file:
         names = set(file.keys())
-        refuse(sorted(expected.keys() - names), "lacks", path)
-        refuse(sorted(names - expected.keys()), "has in addition", path)
         wrong = [
             f"{name} {tuple(file.get_slice(name).get_shape())} instead of {tuple(expected[name].shape)}"
-            for name in sorted(names)
+            for name in sorted(names & expected.keys())
             if tuple(file.get_slice(name).get_shape()) != tuple(expected[name].shape)
         ]
-        refuse(wrong, "has other shapes:", path)
+        refuse_all(
+            {
+                "lacks": sorted(expected.keys() - names),
+                "has in addition": sorted(names - expected.keys()),
+                "has other shapes:": wrong,
+            },
+            path,
+        )
         tensors = {name: file.get_tensor(name) for name in names}
     check_values(tensors, expected, path)
     if any(value.is_meta for value in expected.values()):
@@ -135,13 +140,30 @@ def refuse(what: list[str], says: str, path: Path) -> None:
     Raises:
         ModelUnavailable: There is something in the list.
     """
-    if what:
-        more = f" and {len(what) - _LISTED} more" if len(what) > _LISTED else ""
-        listed = ", ".join(_shown(item) for item in what[:_LISTED])
+    refuse_all({says: what}, path)
+
+
+def refuse_all(wrong: Mapping[str, Sequence[str]], path: Path) -> None:
+    """Say all that is wrong with a file of weights in one sentence.
+
+    Args:
+        wrong: What the file does, such as "lacks", and the entries of which that is true.
+        path: Of the file.
+
+    Raises:
+        ModelUnavailable: There is an entry.
+    """
+    said = [f"{says} {_listed(what)}" for says, what in wrong.items() if what]
+    if said:
         raise ModelUnavailable(
-            f"Expected the weights of this network, got a file that {says} {listed}{more}; "
+            f"Expected the weights of this network, got a file that {', and '.join(said)}; "
             f"choose a file that belongs to this version: {path}"
         )
+
+
+def _listed(items: Sequence[str]) -> str:
+    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
+    return ", ".join(_shown(item) for item in items[:_LISTED]) + more
 
 
 def _shown(item: str) -> str:
@@ -169,7 +191,7 @@ def opened(path: Path, *, framework: str, max_bytes: int) -> Iterator[Any]:
             yield file
     except SafetensorError as error:
         raise ModelUnavailable(
-            f"Expected a whole safetensors file, got a broken or different one ({error}); install it again: {path}"
+            f"Expected a whole safetensors file, got a broken or different one ({error}); get it again: {path}"
         ) from error
     except OSError as error:
         raise ModelUnavailable(
@@ -186,7 +208,7 @@ def check_size(path: Path, max_bytes: int) -> int:
     try:
         status = path.stat()
     except FileNotFoundError as error:
-        raise ModelUnavailable(f"Expected weights, got no file; install it again or choose another: {path}") from error
+        raise ModelUnavailable(f"Expected weights, got no file; choose another: {path}") from error
     except OSError as error:
         raise ModelUnavailable(
             f"Expected readable weights, got an error ({error.strerror or error}); choose another file: {path}"

@@ -74,6 +74,12 @@ def test_the_list_says_what_is_there_and_under_which_licence(published, capsys):
     for row in before.values():
         assert row["name"] in text
         assert row["licence"] in text
+    place = f"at {weights_file(find_model('dap'))}"
+    assert f" {place}\n" in text
+    assert f" to be at {weights_file(find_model('mtpano-140k'))}\n" in text
+    assert "missing, about 2358.1 MB, 589.5 million parameters" in text
+    assert "commercial use: no, or not stated" in text
+    assert "memory not known" not in text
 
 
 def test_a_changed_file_is_told_by_verify(published, capsys):

@@ -118,11 +118,14 @@ def test_an_object_is_cut_out_on_views_of_a_chosen_size(added, tmp_path, monkeyp
     given = ("segment", image, "--click", "-20,10", "-o", tmp_path / "a.npz", "--model")
     assert run(*given, "sam2.1-tiny", "--view-size", 64) in (0, 1), "whether noise finds anything is left open"
     capsys.readouterr()
-    for model, size in (("sam2.1-tiny", 65), ("click-s", 64)):
+    own = load_segmenter("click-s").view_size
+    for model, size, told in (("sam2.1-tiny", 65, "1024 or 64 "), ("click-s", 64, f"views of {own} pixels")):
         assert run(*given, model, "--view-size", size) == 2
         message = capsys.readouterr().err
         assert is_one_sentence(message)
-        assert f"for {model}, got {size}" in message
+        assert told in message
+        assert f"got {size}" in message
+    assert run(*given, "click-s", "--view-size", own) in (0, 1)
 
 
 def test_weights_that_were_never_added_are_a_sentence_before_anything_is_opened(tmp_path, monkeypatch, capsys):

@@ -126,6 +126,18 @@ def test_an_entry_too_many_is_named(tiny, tmp_path):
         assert f"has in addition {name};" in sentence(save({**tiny, name: value}, tmp_path / "a.pth"))
 
 
+def test_all_that_differs_is_told_in_one_sentence(tiny, tmp_path):
+    plain = without_aliases(tiny)
+    missing, reshaped, strange, *_ = plain
+    plain[f"{missing}_"] = plain.pop(missing)
+    plain |= {reshaped: torch.zeros(7), strange: "text"}
+    said = sentence(save(plain, tmp_path / "a.pth"))
+    assert (
+        f"lacks {missing}, and has in addition {missing}_, and holds something else than numbers in {strange}" in said
+    )
+    assert f", and has other shapes: {reshaped} (7,) instead of" in said
+
+
 def test_many_differences_are_counted(tiny, tmp_path):
     fewer = dict(list(without_aliases(tiny).items())[10:])
     assert "and 7 more" in sentence(save(fewer, tmp_path / "a.pth"))

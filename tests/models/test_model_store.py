@@ -67,6 +67,14 @@ def test_a_file_that_belongs_to_no_model_is_refused(tiny, tmp_path):
     assert files() == []
 
 
+def test_a_file_of_another_model_is_called_by_its_name(published):
+    with pytest.raises(ModelUnavailable, match=r"Expected the weights of sam2\.1-tiny, got those of dap; choose"):
+        add_model(published, name="sam2.1-tiny")
+    with pytest.raises(ModelUnavailable, match=r"weights of mtpano-140k, got those of dap;"):
+        add_model(published, name="mtpano-140k")
+    assert files() == []
+
+
 def test_a_refused_file_leaves_what_was_added_before(tiny, published, tmp_path):
     card = add_model(published)
     tiny["core.pretrained.norm.bias"] = torch.full((64,), float("nan"))
