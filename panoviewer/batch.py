@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.errors import ModelUnavailable, UnsupportedImage
+from core.errors import ModelUnavailable, NotAFullSphere, UnsupportedImage
 from core.export.results import (
     NOTHING_THERE,
     ResultOptions,
@@ -19,10 +19,12 @@ from core.export.results import (
     write_results,
 )
 from core.io.atomic import check_folder, make_folder
+from core.io.cube_sets import once_per_cube
 from core.io.folder import foreign_kind, is_beside_a_photo, is_panorama, list_panoramas
 from core.io.images import read_panorama
 from core.io.kept_level import kept_level, unsaved
 from core.io.kept_scale import read_scale, scale_settings
+from core.io.placement import Assume
 from core.known_scale import KnownScale
 from core.models import Backend, load_model
 from core.models.base import PanoramaModel
@@ -43,10 +45,12 @@ class Item:
     Attributes:
         source: The picture.
         target: Folder and common name of its results.
+        problem: Why it cannot be opened, in a sentence, where that is known already.
     """
 
     source: Path
     target: Path
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,22 @@ def _has_another_report(target: Path, source: Path) -> bool:
 
 
 def plan_batch(
-    inputs: Sequence[Path], output: Path, *, is_taken: Callable[[Path, Path], bool] = _has_another_report
+    inputs: Sequence[Path],
+    output: Path,
+    *,
+    assume: Assume | None = None,
+    is_taken: Callable[[Path, Path], bool] = _has_another_report,
 ) -> Batch:
     """Which pictures are meant and where their results go.
 
     A picture of a folder keeps its sub-path below `output`. Its results bear its stem, or its full name where another
-    picture would have the same, or has left results of that name earlier. A picture that is named twice counts once.
+    picture would have the same, or has left results of that name earlier. A picture that is named twice counts once,
+    and so do the six faces of a cube map.
 
     Args:
         inputs: Pictures and folders.
         output: Folder for the results; what lies in it is not taken for an input of a folder around it.
+        assume: What is assumed of pictures that do not say what they show; then squares are no faces.
         is_taken: Whether results with this folder and common name are there, and of another picture than this one.
 
     Raises:
@@ -88,12 +98,12 @@ def plan_batch(
     for given in inputs:
         if _is_folder(given):
             listing = list_panoramas(given)
-            pictures = [path for path in listing.panoramas if not _is_inside(path, output, given)]
+            listed = [path for path in listing.panoramas if not _is_inside(path, output, given)]
             left_out = [(path, LABEL) for path in listing.skipped]
             left_out += [(path, EXPORT) for path in listing.exports]
             left_out += [(path, f"{foreign_kind(path.name)} picture") for path in listing.foreign]
             skipped += [(path, reason) for path, reason in left_out if not _is_inside(path, output, given)]
-            places = [(path, path.relative_to(given).parent) for path in pictures]
+            places = [(path, path.relative_to(given).parent) for path in listed]
         elif is_beside_a_photo(given.name) and _has_photo(given):
             skipped.append((given, LABEL))
             continue
@@ -105,7 +115,13 @@ def plan_batch(
         kinds = ", ".join(sorted({reason for _, reason in skipped}))
         others = f" but skipped ones ({kinds})" if kinds else ""
         raise UnsupportedImage(f"Expected pictures to work on, found none{others} in: {', '.join(map(str, inputs))}")
-    return Batch(tuple(_named(list(found.values()), output, is_taken)), tuple(skipped))
+    pictures = dict(found.values())
+    chosen = once_per_cube([*pictures]) if assume is None else [(path, "") for path in pictures]
+    problems = dict(chosen)
+    # Of a cube map the front face is taken, which may not be the one that was given.
+    places = [(path, pictures.get(path, Path())) for path in problems]
+    items = [replace(item, problem=problems[item.source]) for item in _named(places, output, is_taken)]
+    return Batch(tuple(items), tuple(skipped))
 
 
 def _named(places: list[tuple[Path, Path]], output: Path, is_taken: Callable[[Path, Path], bool]) -> list[Item]:
@@ -218,6 +234,8 @@ def run_batch(
                     console.event("redone", file=str(item.source), reason=flaw)
                     console.say(f"{item.source}: done again, because {flaw}")
             console.event("started", file=str(item.source))
+            if item.problem:
+                raise NotAFullSphere(item.problem)
             refuse_foreign_report(result_path(item.target, ".json"), item.source)
             panorama = read_panorama(item.source, assume=options.assume).with_level(wanted.level)
             console.notes(item.source, (*panorama.notes, *unsaved(item.source)))

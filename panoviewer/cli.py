@@ -138,7 +138,7 @@ def _predict_all(
     from core.io.atomic import check_folder, make_folder
     from panoviewer.batch import plan_batch, run_batch
 
-    batch = plan_batch(args.inputs, args.output)
+    batch = plan_batch(args.inputs, args.output, assume=args.assume)
     console.expect(len(batch.items))
     make_folder(args.output)
     if not args.resume:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.cloud import DEFAULT_EDGES, CloudOptions, PointCloud
-from core.errors import ModelUnavailable, ProjectError
+from core.errors import ModelUnavailable, NotAFullSphere, ProjectError
 from core.export import Exporter, export, files_of
 from core.export.annotated import file_name
 from core.export.geometry import build, chosen_frame, find_geometry
@@ -48,11 +48,12 @@ class _Wanted:
 
 @dataclass(frozen=True)
 class _Item:
-    """One photograph: where it lies, what is annotated of it, and the file to write."""
+    """One photograph: where it lies, what is annotated of it, the file to write, and what is known to be wrong."""
 
     photo: Path
     target: Path
     entry: Entry | None = None
+    problem: str = ""
 
 
 def write_geometry(args: argparse.Namespace, *, describe: Callable[[Exception], str]) -> int:
@@ -76,9 +77,12 @@ def write_geometry(args: argparse.Namespace, *, describe: Callable[[Exception], 
         items = _annotated(project, annotated, wanted)
     else:
         batch = plan_batch(
-            [args.file], args.output, is_taken=lambda target, source: is_of_another(_with(target, wanted), source)
+            [args.file],
+            args.output,
+            assume=args.assume,
+            is_taken=lambda target, source: is_of_another(_with(target, wanted), source),
         )
-        items = [_Item(item.source, _with(item.target, wanted)) for item in batch.items]
+        items = [_Item(item.source, _with(item.target, wanted), problem=item.problem) for item in batch.items]
         _check_output(args, len(items))
     return _write_all(items, project, wanted, describe)
 
@@ -203,6 +207,8 @@ def _write_all(items: Sequence[_Item], project: Project, wanted: _Wanted, descri
 
 def _write(item: _Item, project: Project | None, wanted: _Wanted, model: _Model, console: Console) -> None:
     args, exporter = wanted.args, wanted.exporter
+    if item.problem:
+        raise NotAFullSphere(item.problem)
     annotation = None
     if item.entry is not None and project is not None:
         annotation = None if item.entry.photo is None else project.annotation(item.entry)

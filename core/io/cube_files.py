@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import UnsupportedImage
 from core.geometry.cube import CROSS, FACES, STRIPS, TALL_CROSS, Layout, cube_to_erp, order_of_strip
 from core.geometry.sampling import Image
+from core.io.header import read_header
 
 _SETS = (
     ("front", "right", "back", "left", "up", "down"),
@@ -76,13 +78,26 @@ def cube_picture(height: int, width: int) -> CubePicture | None:
 
 
 def listed_once(paths: Iterable[Path]) -> list[Path]:
-    """The paths in their order, of the six files of a cube map the front one alone."""
+    """The paths in their order, of the six files of a cube map the front one alone; only that one is looked into."""
     kept = []
+    squares: dict[Path, bool] = {}
     for path in paths:
         faces = cube_files(path)
-        if faces is None or faces.paths[0] == path:
+        front = path if faces is None else faces.paths[0]
+        if front != path and front not in squares:
+            squares[front] = _may_be_square(front)
+        if front == path or not squares[front]:
             kept.append(path)
     return kept
+
+
+def _may_be_square(path: Path) -> bool:
+    """False for a picture of another shape, which is no face, whatever its name."""
+    try:
+        header = read_header(path)
+    except UnsupportedImage:
+        return True
+    return header.height == header.width
 
 
 def cube_files(path: Path, ending: str | None = None) -> CubeFiles | None:

@@ -58,8 +58,8 @@ class FolderListing:
 def list_panoramas(folder: str | os.PathLike[str]) -> FolderListing:
     """The pictures in a folder and in the folders inside it.
 
-    Hidden files and folders are passed over, links to folders are not followed, and nothing is opened. A folder of an
-    export is passed over, too, unless it is the one that was asked for.
+    Hidden files and folders are passed over, links to folders are not followed, and nothing is opened but one face of
+    each cube map. A folder of an export is passed over, too, unless it is the one that was asked for.
 
     Raises:
         UnsupportedImage: There is no such folder, or it may not be read.

@@ -1,0 +1,72 @@
+"""Six files that are one cube map, among other pictures of a command."""
+
+import shutil
+
+import numpy as np
+import pytest
+from commands import names, photo
+from PIL import Image
+
+NAMED = ("front", "right", "back", "left", "up", "down")
+
+
+def faces(folder, pattern="cube_{}.png", called=NAMED, size=32):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(called):
+        picture = np.full((size, size, 3), 40 * number, np.uint8)
+        Image.fromarray(picture).save(folder / pattern.format(name))
+
+
+def complaints(capsys):
+    return [line for line in capsys.readouterr().err.splitlines() if line.startswith("panoviewer: ")]
+
+
+def test_six_faces_that_are_given_one_by_one_are_one_panorama(tmp_path, in_process, capsys):
+    faces(tmp_path / "in")
+    photo(tmp_path / "in" / "hall.png")
+    given = sorted((tmp_path / "in").iterdir())
+    assert in_process("predict", *given, "-o", tmp_path / "out", "--tasks", "depth") == 0
+    assert not complaints(capsys)
+    assert {name.split(".")[0] for name in names(tmp_path / "out")} == {"cube_front", "hall"}
+
+
+@pytest.mark.parametrize("command", [["predict", "--tasks", "depth"], ["cloud", "--format", "npz"]])
+def test_six_faces_without_their_names_are_told_of_once(tmp_path, in_process, capsys, command):
+    name, *options = command
+    faces(tmp_path / "in", "pano_{}.png", range(6))
+    photo(tmp_path / "in" / "hall.png")
+    assert in_process(name, tmp_path / "in", "-o", tmp_path / "out", *options) == 1
+    (told,) = complaints(capsys)
+    assert "six squares from pano_0.png to pano_5.png" in told
+    assert "pano_front.png, pano_right.png" in told
+    assert told.endswith(f": {tmp_path / 'in'}")
+    assert {name.split(".")[0] for name in names(tmp_path / "out")} == {"hall"}
+
+
+def test_a_face_that_is_missing_is_told_of_once(tmp_path, in_process, capsys):
+    faces(tmp_path / "in", called=NAMED[:5])
+    photo(tmp_path / "in" / "hall.png")
+    assert in_process("predict", tmp_path / "in", "-o", tmp_path / "out", "--tasks", "depth") == 1
+    (told,) = complaints(capsys)
+    assert "put cube_down.png beside the others" in told
+
+
+def test_squares_that_are_parts_of_the_sphere_are_all_taken(tmp_path, in_process, capsys):
+    faces(tmp_path / "in", "pano_{}.png", range(6))
+    options = ["--tasks", "depth", "--assume", "crop"]
+    assert in_process("predict", tmp_path / "in", "-o", tmp_path / "out", *options) == 0
+    assert len({name.split(".")[0] for name in names(tmp_path / "out")}) == 6
+    faces(tmp_path / "seven", "pano_{}.png", range(7))
+    capsys.readouterr()
+    assert in_process("predict", tmp_path / "seven", "-o", tmp_path / "out", "--tasks", "depth") == 2
+    assert len(complaints(capsys)) == 7
+
+
+def test_panoramas_that_are_called_like_faces_are_panoramas(tmp_path, in_process):
+    for name in NAMED:
+        photo(tmp_path / "in" / f"house_{name}.png")
+    for given in ([tmp_path / "in"], sorted((tmp_path / "in").iterdir())):
+        assert in_process("predict", *given, "-o", tmp_path / "out", "--tasks", "depth") == 0
+        found = {name.split(".")[0] for name in names(tmp_path / "out")}
+        assert found == {f"house_{name}" for name in NAMED}
+        shutil.rmtree(tmp_path / "out")
