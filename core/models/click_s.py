@@ -307,9 +307,11 @@ class ClickS:
         """See `core.segment.guess.ReadsWhole`."""
         return self._guess.read_whole(panorama_rgb, progress=progress)
 
-    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: NDArray[np.int16]) -> None:
+    def know_whole(
+        self, panorama_rgb: NDArray[np.uint8], whole: NDArray[np.int16], valid: NDArray[np.bool_] | None
+    ) -> None:
         """See `core.segment.guess.ReadsWhole`."""
-        self._guess.know_whole(panorama_rgb, whole)
+        self._guess.know_whole(panorama_rgb, whole, valid)
 
     def forget(self) -> None:
         """See `core.segment.guess.RemembersPhoto`."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.geometry.camera import Camera
+from core.geometry.warp import resize_erp
 from core.mask import SphereMask
 from core.progress import Progress, silent
 from core.scene import Box, Click
@@ -210,10 +211,11 @@ class CentredGuess:
             raise RuntimeError("nobody is there to read the panorama as a whole")
         return self._dense.classes(panorama_rgb, progress=progress)
 
-    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: Classes) -> None:
+    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: Classes, valid: Bits | None) -> None:
         """See `core.segment.guess.ReadsWhole`."""
         self._levels(panorama_rgb)
-        self._classes = whole
+        unseen = np.int16(-1)
+        self._classes = whole if valid is None else np.where(resize_erp(valid, *whole.shape), whole, unseen)
 
     def forget(self) -> None:
         """See `core.segment.guess.RemembersPhoto`."""

@@ -104,8 +104,14 @@ class ReadsWhole(Protocol):
         """What there is to be read, without remembering it; the same for the same (H, W, 3) sRGB picture."""
         ...
 
-    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: NDArray[Any]) -> None:
-        """Take over what was read of a panorama earlier; otherwise the next guess reads it."""
+    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: NDArray[Any], valid: NDArray[np.bool_] | None) -> None:
+        """Take over what was read of a panorama earlier; otherwise the next guess reads it.
+
+        Args:
+            panorama_rgb: (H, W, 3) sRGB uint8.
+            whole: What `read_whole` said of it.
+            valid: (H, W) False where a partial panorama saw nothing; None when everything was seen.
+        """
         ...
 
 

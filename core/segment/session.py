@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.geometry.camera import Camera
+from core.geometry.warp import resize_erp
 from core.mask import SphereMask
 from core.panorama import Panorama
 from core.progress import Progress, silent
@@ -188,7 +189,7 @@ class SegmentSession:
             return False
         rgb = self.panorama.rgb
         whole, was_new = self._encoder.kept(guess.whole_key, lambda: guess.read_whole(rgb, progress=progress))
-        guess.know_whole(rgb, whole)
+        guess.know_whole(rgb, whole, self.panorama.valid)
         self._knows_whole = True
         return was_new
 
@@ -259,7 +260,7 @@ class SegmentSession:
                 result = guess.guess(self.panorama.rgb, prompts.clicks, prompts.box, before, progress=progress)
             with self._timed("merge"):
                 views = [*views_of_guess(result, None, rules=True), *views_of_piece(result, None)]
-                mask = SphereMask.pack(merge_mask(views, *self._grid, Merge.MAX))
+                mask = SphereMask.pack(self._seen(merge_mask(views, *self._grid, Merge.MAX)))
             self._guesses[prompts] = _Guessed(result, mask)
             while len(self._guesses) > max(_KEPT_STEPS, len(prompts.clicks) + 1):
                 self._guesses.popitem(last=False)
@@ -326,9 +327,17 @@ class SegmentSession:
         return Update(stage, reports, changed, score, done, left, self._grid, merged, polish)
 
     def _kept(self, merged: Merged, clicks: Sequence[Click]) -> Merged:
+        def seen(height: int, width: int) -> Bits:
+            return self._seen(merged(height, width))
+
         if self.options.keep is Keep.ALL:
-            return merged
-        return lambda height, width: kept_parts(merged(height, width), clicks)
+            return seen
+        return lambda height, width: kept_parts(seen(height, width), clicks)
+
+    def _seen(self, bits: Bits) -> Bits:
+        """What of a mask lies in the photograph: a partial panorama says nothing of the rest of the sphere."""
+        valid = self.panorama.valid
+        return bits if valid is None else bits & resize_erp(valid, *bits.shape)
 
     def _polish(
         self, guessed: Sequence[SeenView], swept: Sequence[SeenView], clicks: Sequence[Click]
@@ -339,7 +348,7 @@ class SegmentSession:
             if not bits.any():
                 return bits
             reach = edge_doubt(bits, guessed, swept)
-            return refine_edges(self.panorama.rgb, bits, clicks, reach=reach, known=self._tiles)
+            return self._seen(refine_edges(self.panorama.rgb, bits, clicks, reach=reach, known=self._tiles))
 
         return polish
 

@@ -130,6 +130,19 @@ def test_the_panorama_is_read_once_and_what_was_read_ahead_or_earlier_says_the_s
     assert cold.timings.whole < cold.timings.total
 
 
+def test_a_piece_ends_where_a_partial_panorama_does():
+    bits, first = PIECES["around the upper pole"]
+    valid = np.ones_like(bits)
+    valid[:, :50] = False
+    panorama = replace(painted(cap(HEIGHT, 0, 0, 1)), valid=valid)
+    guess = CentredGuess(SeesRed(), _ranker(), dense=Knows(bits), rule=_rule(1.0))
+    session = SegmentSession(Oracle(), panorama, PLAIN, guess=guess)
+    mask = session.segment([first]).mask
+    assert mask.iou(SphereMask.pack(bits & valid)) > 0.97
+    piece = next(iter(session._guesses.values())).result.piece
+    np.testing.assert_array_equal(piece.bits, bits & valid)
+
+
 def test_another_photograph_has_pieces_of_its_own():
     bits, first = PIECES["over the lower pole"]
     dense, one = _session(bits)

@@ -316,6 +316,16 @@ def test_a_click_corrects_a_box():
     assert one.segment([click(22, 0, positive=False)], box=box).mask.iou(SphereMask.pack(bits)) > 0.95
 
 
+@pytest.mark.parametrize("options", [SegmentOptions(), SegmentOptions(order=Order.ERP), SegmentOptions(keep=Keep.ALL)])
+def test_nothing_is_cut_out_of_what_a_partial_panorama_did_not_see(options):
+    bits = cap(HEIGHT, 175, 0, 30)
+    valid = band(HEIGHT, -10, 90)
+    session = SegmentSession(Oracle(), replace(painted(bits), valid=valid), options)
+    masks = [update.mask.unpack() for update in session.updates([click(175, 10)])]
+    assert all(not (mask & ~valid).any() for mask in masks)
+    assert SphereMask.pack(masks[-1]).iou(SphereMask.pack(bits & valid)) > 0.9
+
+
 def test_the_whole_panorama_as_one_picture_is_there_for_comparison():
     bits = cap(HEIGHT, 20, 10, 30)
     network = Oracle(256, 256)
