@@ -13,10 +13,11 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from core.geometry.angles import angles, picture_cells, rays_of_grid
 from core.geometry.cache import BoundedCache
 from core.geometry.camera import Camera
 from core.geometry.compiled import compiled, frozen
-from core.geometry.sampling import Image, Map, PictureMap, exact_map, picture_map, shrink
+from core.geometry.sampling import Image, Map, PictureMap, exact_map, sample, shrink
 from core.geometry.sphere import erp_angles
 
 Float = NDArray[np.float64]
@@ -94,6 +95,15 @@ class Footprint:
         """Add weighted (count, channels) values to sums (H, W, channels) and weights (H, W) where they are known."""
         _accumulate((frozen(self.runs), self.col), frozen(values), frozen(self.weights), sums, weights)
 
+    def add(self, picture: Image, sums: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
+        """`accumulate` what lies in the camera's picture, (h, w, channels) as from `with_channels`."""
+        picture = self.shrunk(picture)
+        if picture.dtype.kind == "f" and not np.isfinite(picture).all():
+            self.accumulate(sample(picture, self.where)[0], sums, weights)
+            return
+        where = (frozen(self.where.u).reshape(-1), frozen(self.where.v).reshape(-1), self.where.bits)
+        _add_known(frozen(picture), where, (frozen(self.runs), self.col), frozen(self.weights), (sums, weights))
+
 
 _view_maps: BoundedCache[ViewMap] = BoundedCache(CACHE_BYTES, lambda view: view.where.nbytes)
 _footprints: BoundedCache[Footprint] = BoundedCache(CACHE_BYTES, lambda spot: spot.nbytes)
@@ -129,7 +139,10 @@ def _make_view_map(camera: Camera, remainder: float, size: tuple[int, int], kind
     matrix = camera.world_from_camera
     x = (np.arange(camera.width) + 0.5 - camera.width / 2) / camera.focal_px
     y = (np.arange(camera.height) + 0.5 - camera.height / 2) / camera.focal_px
-    turns, v = angles(np.ones(camera.height), np.outer(y, matrix[:, 1]) + matrix[:, 2], np.outer(x, matrix[:, 0]))
+    along_column, along_row = np.outer(y, matrix[:, 1]) + matrix[:, 2], np.outer(x, matrix[:, 0])
+    if kind is Maps.PICTURE:
+        return _make_picture_view_map(along_column, along_row, remainder, size)
+    turns, v = angles(np.ones(camera.height), along_column, along_row)
     u = turns * width
     u += width / 2 + remainder
     v *= height
@@ -141,32 +154,16 @@ def _make_view_map(camera: Camera, remainder: float, size: tuple[int, int], kind
     rows = min(rows, height + 1 - row)
     u -= col
     v -= row
-    where = picture_map(u, v) if kind is Maps.PICTURE else exact_map(u, v, rows, cols)
-    return ViewMap((row, col, rows, cols), where)
+    return ViewMap((row, col, rows, cols), exact_map(u, v, rows, cols))
 
 
-def rays_of_grid(lon: Float, lat: Float, rotation: Float) -> tuple[Float, Float, Float]:
-    """The ERP rays at given longitudes and latitudes, as ``rotation.T @ ray``, in the parts that `angles` takes."""
-    along_row = np.outer(np.sin(lon), rotation[0]) + np.outer(np.cos(lon), rotation[2])
-    return np.cos(lat), np.outer(-np.sin(lat), rotation[1]), along_row
-
-
-def angles(scale: Float, along_column: Float, along_row: Float) -> tuple[Float, Float]:
-    """Angles of the vectors ``scale[i] * along_row[j] + along_column[i]``, of which a grid of rays is made.
-
-    Args:
-        scale: (rows,).
-        along_column: (rows, 3).
-        along_row: (columns, 3).
-
-    Returns:
-        Longitudes in turns, from -1/2 to 1/2, and the share of the way from the upper pole to the lower one, from 0 to
-        1, both (rows, columns).
-    """
-    turns = np.empty((len(scale), len(along_row)))
-    down = np.empty_like(turns)
-    _angles(frozen(scale), frozen(along_column), frozen(along_row.T), turns, down)
-    return turns, down
+def _make_picture_view_map(along_column: Float, along_row: Float, remainder: float, size: tuple[int, int]) -> ViewMap:
+    height, width = size
+    cells, shares, first, last = picture_cells(along_column, along_row, (width / 2 + remainder, width), height)
+    (row, col), (last_row, last_col) = first, last
+    # A picture ends one row beyond a pole; what would lie farther counts nothing.
+    rows = min(last_row + 2 - row, height + 1 - row)
+    return ViewMap((row, col, rows, last_col + 2 - col), PictureMap(cells, shares))
 
 
 def _make_footprint(camera: Camera, height: int, width: int) -> Footprint:
@@ -209,55 +206,6 @@ def _columns_seen(camera: Camera, width: int) -> tuple[int, int]:
 
 
 Rays = tuple[Float, Float, Float]
-
-
-ARCTAN = np.array(
-    [
-        -0.0002666058550987925,
-        0.002162828043635403,
-        -0.008242022819883591,
-        0.019937697232567844,
-        -0.03526805434947684,
-        0.05045586936116057,
-        -0.0636610967334974,
-        0.07614257331297936,
-        -0.09076800844841298,
-        0.11109428718679196,
-        -0.1428559243348065,
-        0.19999995342779264,
-        -0.3333333326254442,
-        0.9999999999982006,
-    ]
-)
-"""``arctan(a) / a`` as a polynomial in ``a**2``, highest power first, from values at the Chebyshev points of [0, 1].
-Off by 1e-12 at most and without branches, so that the loop runs on vectors: 30 times as fast as the library's."""
-
-
-@compiled
-def _angles(scale: Float, along_column: Float, along_row: Float, turns: Float, down: Float) -> None:
-    """The loop behind `angles`."""
-
-    def arctan2(first: float, second: float) -> float:
-        small = first if first < second else second
-        large = second if first < second else first
-        ratio = small / (large if large > 1e-300 else 1e-300)
-        square = ratio * ratio
-        value = 0.0
-        for k in range(len(ARCTAN)):
-            value = value * square + ARCTAN[k]
-        value *= ratio
-        return math.pi / 2 - value if first > second else value
-
-    for i in range(turns.shape[0]):
-        for j in range(turns.shape[1]):
-            x = scale[i] * along_row[0, j] + along_column[i, 0]
-            y = scale[i] * along_row[1, j] + along_column[i, 1]
-            z = scale[i] * along_row[2, j] + along_column[i, 2]
-            lon = arctan2(abs(x), abs(z))
-            lon = math.pi - lon if z < 0 else lon
-            turns[i, j] = (-lon if x < 0 else lon) * (0.5 / math.pi)
-            angle = arctan2(abs(y), math.sqrt(x * x + z * z))
-            down[i, j] = 0.5 + (-angle if y < 0 else angle) * (1 / math.pi)
 
 
 @compiled
@@ -360,6 +308,56 @@ def _accumulate(
                 total[row, col + k] += weight
                 for c in range(channels):
                     sums[row, col + k, c] += weight * values[at + k, c] if known else np.float32(0)
+            at += length
+            left -= length
+            col = 0
+
+
+@compiled
+def _add_known(
+    picture: Image,
+    where: tuple[NDArray[np.int32], NDArray[np.int32], int],
+    runs_of: tuple[NDArray[np.int32], int],
+    weights: NDArray[np.float32],
+    out: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    """`sample` and `_accumulate` in one pass, row by row in the processor's cache, for a picture known everywhere."""
+    u, v, bits = where
+    runs, shift = runs_of
+    sums, total = out
+    height, width, channels = picture.shape
+    around = sums.shape[1]
+    values = picture.reshape(-1)
+    found = np.empty(around, np.float32)
+    zero, one, places, mask = np.int32(0), np.int32(1), np.int32(bits), np.int32((1 << bits) - 1)
+    last_col, last_row = np.int32(width - 1), np.int32(height - 1)
+    unit = 1.0 / (1 << bits)
+    at = 0
+    for n in range(runs.shape[0]):
+        row = runs[n, 0]
+        col = (runs[n, 1] + shift) % around
+        left = runs[n, 2]
+        while left > 0:
+            length = min(left, around - col)
+            us, vs, shares = u[at : at + length], v[at : at + length], weights[at : at + length]
+            row_total = total[row, col : col + length]
+            for k in range(length):
+                row_total[k] += shares[k]
+            for c in range(channels):
+                for k in range(length):
+                    right, down = (us[k] & mask) * unit, (vs[k] & mask) * unit
+                    first_col, first_row = us[k] >> places, vs[k] >> places
+                    next_col = min(max(np.int32(first_col + one), zero), last_col) * channels
+                    next_row = min(max(np.int32(first_row + one), zero), last_row) * width * channels + c
+                    first_col = min(max(first_col, zero), last_col) * channels
+                    first_row = min(max(first_row, zero), last_row) * width * channels + c
+                    a, b = np.float64(values[first_row + first_col]), np.float64(values[first_row + next_col])
+                    d, e = np.float64(values[next_row + first_col]), np.float64(values[next_row + next_col])
+                    upper = a + right * (b - a)
+                    found[k] = upper + down * (d + right * (e - d) - upper)
+                row_sums = sums[row, col : col + length, c]
+                for k in range(length):
+                    row_sums[k] += shares[k] * found[k]
             at += length
             left -= length
             col = 0

@@ -57,8 +57,7 @@ def merge_tiles(tiles: Sequence[Image], cameras: Sequence[Camera], height: int, 
                 f"expected {kind.dtype} of {camera.size + kind.shape[2:]} like its camera and the first tile, "
                 f"got {tile.dtype} of {tile.shape}"
             )
-        spot = footprint(camera, height, width)
-        spot.accumulate(sample(spot.shrunk(with_channels(tile)), spot.where)[0], sums, weights)
+        footprint(camera, height, width).add(with_channels(tile), sums, weights)
     known = weights > 0
     np.divide(sums, weights[..., None], out=sums, where=known[..., None])
     if kind.dtype.kind == "f":

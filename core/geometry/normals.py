@@ -33,15 +33,15 @@ def normals_from_depth(depth: NDArray[np.float32]) -> NDArray[np.float32]:
         (h, w, 3) float32 in the world frame, facing the camera; NaN where the depth is unknown or has no known
         neighbour along one of the axes.
     """
-    depth = depth.astype(np.float32, copy=False)
+    depth = frozen(depth.astype(np.float32, copy=False))
     height, width = depth.shape
     lon, lat = erp_angles(height, width)
-    step = column_steps(height, width)
-    normals = np.empty((height, width, 3), np.float32)
-    with np.errstate(divide="ignore"):
-        inverse = np.reciprocal(depth, dtype=np.float32)
     rays = (frozen(np.cos(lat)), frozen(-np.sin(lat)), frozen(np.sin(lon)), frozen(np.cos(lon)))
-    _normals(frozen(depth), frozen(inverse), rays, frozen(step), normals)
+    step = frozen(column_steps(height, width))
+    normals = np.empty((height, width, 3), np.float32)
+    is_smooth = np.zeros((height, width), np.bool_)
+    _smooth_normals(depth, rays, step, normals, is_smooth)
+    _rough_normals(depth, rays, step, frozen(is_smooth), normals)
     return normals
 
 
@@ -91,57 +91,103 @@ def facing_camera(normals: NDArray[np.float32], rays: NDArray[np.float32]) -> ND
 
 
 @compiled
-def _normals(
+def _smooth_normals(
     depth: NDArray[np.float32],
-    inverse: NDArray[np.float32],
     rays: RayParts,
     step: NDArray[np.int64],
     normals: NDArray[np.float32],
+    is_smooth: NDArray[np.bool_],
 ) -> None:
-    """The loop behind `normals_from_depth`: a fast pass over smooth surfaces, then the pixels that it left."""
+    """The first loop behind `normals_from_depth`: surfaces that go on across the pixel on both axes.
+
+    In the frame of the pixel's ray (east, down, outward) both tangents are sums and differences of two depths times
+    what is the same along the row, so that float32 loses nothing; their cross product never changes sides. Each inner
+    loop reads and writes whole rows without branches, which lets it run on vectors.
+    """
+    across, down, sin_lon, cos_lon = rays
+    height, width = depth.shape
+    one, two = np.float32(1), np.float32(2)
+    bend = np.float32(BEND * math.pi / height)
+    row_sin, row_cos = np.float32(math.sin(math.pi / height)), np.float32(math.cos(math.pi / height))
+    sines, cosines = sin_lon.astype(np.float32), cos_lon.astype(np.float32)
+    inverse = np.empty((3, width), np.float32)
+    found = np.empty((3, width), np.float32)
+    for row in range(min(2, height)):
+        for j in range(width):
+            inverse[row, j] = one / depth[row, j]
+    for i in range(1, height - 1):
+        below = inverse[(i + 1) % 3]
+        next_row = depth[i + 1]
+        for j in range(width):
+            below[j] = one / next_row[j]
+        k = step[i]
+        count = width - 2 * k
+        angle = 2 * math.pi * k / width
+        level, upright = np.float32(across[i]), np.float32(-down[i])
+        east_of_sum = np.float32(across[i] * math.sin(angle))
+        out_of_difference = np.float32(across[i] ** 2 * math.cos(angle) + down[i] ** 2)
+        down_of_difference = np.float32(down[i] * across[i] * (1 - math.cos(angle)))
+        left, right = depth[i, :count], depth[i, 2 * k :]
+        up, low = depth[i - 1, k : k + count], next_row[k : k + count]
+        here = inverse[i % 3, k : k + count]
+        left_inverse, right_inverse = inverse[i % 3, :count], inverse[i % 3, 2 * k :]
+        up_inverse, low_inverse = inverse[(i - 1) % 3, k : k + count], below[k : k + count]
+        sine, cosine = sines[k : k + count], cosines[k : k + count]
+        smooth = is_smooth[i, k : k + count]
+        xs, ys, zs = found[0, :count], found[1, :count], found[2, :count]
+        for j in range(count):
+            inv = here[j]
+            limit = bend * inv
+            row_bend = abs(left_inverse[j] + right_inverse[j] - two * inv)
+            col_bend = abs(up_inverse[j] + low_inverse[j] - two * inv)
+            # Comparisons with NaN are false, which leaves the unknown to the second loop.
+            smooth[j] = (row_bend <= limit) & (col_bend <= limit)
+            # Times the inverse depth, so that no unit of depth overflows.
+            row_sum, row_difference = (right[j] + left[j]) * inv, (right[j] - left[j]) * inv
+            col_down, col_out = (low[j] + up[j]) * inv * row_sin, (low[j] - up[j]) * inv * row_cos
+            row_east, row_down = row_sum * east_of_sum, row_difference * down_of_difference
+            east = row_difference * out_of_difference * col_down - row_down * col_out
+            south = row_east * col_out
+            outward = -row_east * col_down
+            scale = one / np.sqrt(east * east + south * south + outward * outward)
+            east *= scale
+            flat = (outward * level + south * upright) * scale
+            xs[j] = east * cosine[j] + flat * sine[j]
+            ys[j] = (south * level - outward * upright) * scale
+            zs[j] = flat * cosine[j] - east * sine[j]
+        row_normals = normals[i, k : k + count]
+        for j in range(count):
+            row_normals[j, 0] = xs[j]
+            row_normals[j, 1] = ys[j]
+            row_normals[j, 2] = zs[j]
+
+
+@compiled
+def _rough_normals(
+    depth: NDArray[np.float32],
+    rays: RayParts,
+    step: NDArray[np.int64],
+    is_smooth: NDArray[np.bool_],
+    normals: NDArray[np.float32],
+) -> None:
+    """The second loop: the pixels that the first one left, with the side of each axis that bends less."""
+
+    def inverse(row: int, col: int) -> float:
+        value: float = np.float32(1) / depth[row, col]
+        return value
+
     across, down, sin_lon, cos_lon = rays
     height, width = depth.shape
     bend = np.float32(BEND * math.pi / height)
-    smooth = np.zeros(width, np.uint8)
     rows = np.empty(5, np.int64)
     cols = np.empty(5, np.int64)
     tangents = np.empty((2, 3), np.float64)
     for i in range(height):
-        smooth[:] = 0
-        if 0 < i < height - 1:
-            k = step[i]
-            for j in range(k, width - k):
-                here = inverse[i, j] * 2
-                row_bend = abs(inverse[i, j - k] + inverse[i, j + k] - here)
-                col_bend = abs(inverse[i - 1, j] + inverse[i + 1, j] - here)
-                limit = bend * inverse[i, j]
-                # Comparisons with NaN are false, which leaves the unknown to the second pass.
-                smooth[j] = (row_bend <= limit) & (col_bend <= limit)
-                left = np.float64(depth[i, j - k]) * across[i]
-                right = np.float64(depth[i, j + k]) * across[i]
-                up = np.float64(depth[i - 1, j])
-                low = np.float64(depth[i + 1, j])
-                a = right * sin_lon[j + k] - left * sin_lon[j - k]
-                b = (np.float64(depth[i, j + k]) - np.float64(depth[i, j - k])) * down[i]
-                c = right * cos_lon[j + k] - left * cos_lon[j - k]
-                aside = low * across[i + 1] - up * across[i - 1]
-                d = aside * sin_lon[j]
-                e = low * down[i + 1] - up * down[i - 1]
-                f = aside * cos_lon[j]
-                x = b * f - c * e
-                y = c * d - a * f
-                z = a * e - b * d
-                scale = 1 / math.sqrt(x * x + y * y + z * z)
-                outward = (x * sin_lon[j] + z * cos_lon[j]) * across[i] + y * down[i]
-                scale = -scale if outward > 0 else scale
-                normals[i, j, 0] = x * scale
-                normals[i, j, 1] = y * scale
-                normals[i, j, 2] = z * scale
         for j in range(width):
-            if smooth[j]:
+            if is_smooth[i, j]:
                 continue
             normals[i, j, 0] = normals[i, j, 1] = normals[i, j, 2] = np.nan
-            here = inverse[i, j]
+            here = inverse(i, j)
             if not (here > 0 and here - here == 0):
                 continue
             found = 0
@@ -158,13 +204,13 @@ def _normals(
                             col = (j + width // 2) % width
                     rows[k] = row
                     cols[k] = col
-                before = inverse[rows[1], cols[1]]
-                after = inverse[rows[3], cols[3]]
+                before = inverse(rows[1], cols[1])
+                after = inverse(rows[3], cols[3])
                 centre = abs(before + after - 2 * here)
                 first, last = 1, 3
                 if not centre <= bend * here:
-                    left_bend = abs(inverse[rows[0], cols[0]] + here - 2 * before)
-                    right_bend = abs(inverse[rows[4], cols[4]] + here - 2 * after)
+                    left_bend = abs(inverse(rows[0], cols[0]) + here - 2 * before)
+                    right_bend = abs(inverse(rows[4], cols[4]) + here - 2 * after)
                     centre = centre if centre - centre == 0 else np.inf
                     left_bend = left_bend if left_bend - left_bend == 0 else np.inf
                     right_bend = right_bend if right_bend - right_bend == 0 else np.inf

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.geometry.angles import angles, rays_of_grid
 from core.geometry.camera import Camera
-from core.geometry.maps import Maps, angles, footprint, rays_of_grid, view_map
+from core.geometry.maps import Maps, footprint, view_map
 from core.geometry.polar import smooth_near_poles, widest_mean
 from core.geometry.sampling import (
     Image,

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.geometry.angles import rays_of_grid
 from core.geometry.camera import Camera, rotation_from_angles
 from core.geometry.compiled import compiled, frozen
-from core.geometry.maps import columns_of_yaw, rays_of_grid
+from core.geometry.maps import columns_of_yaw
 from core.geometry.sampling import shrink
 from core.geometry.sphere import erp_angles
 from core.segment.options import Merge
@@ -226,7 +227,7 @@ def _evaluate(rays: Arrays, blocks: Arrays, views: Arrays, is_max: bool, top: in
 
     Args:
         rays: scale (rows,), along_column (tables, rows, 3), along_row (tables, columns, 3), the table of each view, and
-            the columns by which each view is turned to the right. See `core.geometry.maps.angles`.
+            the columns by which each view is turned to the right. See `core.geometry.angles.angles`.
         blocks: First and last column (b, 2), where each block's list of views begins (b + 1,), and the lists.
         views: Of `_stacked`.
         is_max: The largest logit, else the weighted mean.

@@ -24,7 +24,8 @@ WARM = 2
 """Marks until what is kept on purpose, such as networks and compiled code, is there."""
 LIMIT = 0.05
 """Growth of memory after that which is still called a plateau."""
-PATIENCE_S = 120.0
+PATIENCE_S = 900.0
+"""On a busy machine a window may get a small share of a core."""
 
 
 def measure(plan: Plan, tell: Callable[[str], None]) -> Iterator[Row]:
