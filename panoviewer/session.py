@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from core.cloud import CloudOptions, PointCloud, cloud_from_prediction
-from core.errors import ExportError, PanoError
+from core.errors import ExportError, ModelUnavailable, PanoError
 from core.export import export
 from core.export.geometry import build, find_geometry
 from core.io.images import Assume, read_panorama
 from core.known_scale import KnownScale
 from core.mesh import DEFAULT_MESH, Mesh, MeshOptions
-from core.models import load_model, load_segmenter
+from core.models import find_model, load_model, load_segmenter
 from core.models.base import PanoramaModel
 from core.models.levelled import predict_panorama
 from core.panorama import Panorama
@@ -237,7 +237,7 @@ class Session(QObject):
             return predict_panorama(model, panorama, progress=progress)
 
         self.jobs.run(
-            tr("Estimating depth, normals and classes"),
+            _estimating(choice[0]),
             work,
             done=self._take_estimate,
             lane=Lane.MODEL,
@@ -390,3 +390,12 @@ def _cloud_and_buffer(
     cloud = cloud_from_prediction(panorama, prediction, options)
     progress(1, 2)
     return cloud, pack_cloud(cloud, prediction.size[1], budget)
+
+
+def _estimating(name: str) -> str:
+    """What the user reads while a model of a name runs."""
+    try:
+        tasks = find_model(name).tasks
+    except ModelUnavailable:  # whoever loads it says so in a sentence
+        tasks = ()
+    return tr("Estimating {what}", what=", ".join(tasks)) if tasks else tr("Estimating")

@@ -373,13 +373,7 @@ def find_addable(name: str) -> ModelSpec:
 
 def _recognised(entries: Mapping[str, object], path: Path) -> ModelSpec:
     """The model to which most names and shapes of a checkpoint belong; the file's own name decides between equals."""
-    shares = {}
-    for spec in addable_models():
-        if _is_likely(spec, entries):
-            layout = _layout(spec)
-            fitting = sum(_shape_of(entries.get(name)) == shape for name, shape in layout.shapes.items())
-            shares[spec] = fitting / len(layout.shapes.keys() | (entries.keys() - layout.aliases.keys()))
-    best = [spec for spec, share in shares.items() if share == max(shares.values())]
+    best = _likeliest(entries)
     named = [spec for spec in best if spec.hub is not None and spec.hub.file == path.name]
     if len(named or best) != 1:
         names = ", ".join(spec.name for spec in best or addable_models())
@@ -391,18 +385,24 @@ def _recognised(entries: Mapping[str, object], path: Path) -> ModelSpec:
 
 
 def _check_kind(spec: ModelSpec, entries: Mapping[str, object], path: Path) -> None:
-    """Refuse what holds hardly any entry of a model, but those of another one, and name that."""
-    others = [other.name for other in addable_models() if _is_likely(other, entries)]
-    if others and spec.name not in others:
+    """Refuse what rather belongs to another model, and name that."""
+    best = _likeliest(entries)
+    if best and spec not in best:
         raise ModelUnavailable(
-            f"Expected the weights of {spec.name}, got those of {' or '.join(others)}; choose another file, or "
-            f"add it as what it is: {path}"
+            f"Expected the weights of {spec.name}, got those of {' or '.join(other.name for other in best)}; choose "
+            f"another file, or add it as what it is: {path}"
         )
 
 
-def _is_likely(spec: ModelSpec, entries: Mapping[str, object]) -> bool:
-    names = _layout(spec).shapes.keys()
-    return len(names & entries.keys()) >= _ENOUGH * len(names)
+def _likeliest(entries: Mapping[str, object]) -> list[ModelSpec]:
+    """The models to which most names and shapes of a checkpoint belong; none where half of the names are missing."""
+    shares = {}
+    for spec in addable_models():
+        layout = _layout(spec)
+        if len(layout.shapes.keys() & entries.keys()) >= _ENOUGH * len(layout.shapes):
+            fitting = sum(_shape_of(entries.get(name)) == shape for name, shape in layout.shapes.items())
+            shares[spec] = fitting / len(layout.shapes.keys() | (entries.keys() - layout.aliases.keys()))
+    return [spec for spec, share in shares.items() if share == max(shares.values())]
 
 
 def _shape_of(value: object) -> tuple[int, ...] | None:

@@ -173,7 +173,7 @@ class ModelsDialog(QDialog):
         layout.addWidget(self.details)
         layout.addLayout(work)
         layout.addLayout(self._buttons)
-        self.resize(1000, 520)
+        self.resize(1120, 520)
 
         self.table.itemSelectionChanged.connect(self._show_choice)
         self._open.clicked.connect(self.folder_requested)

@@ -14,6 +14,8 @@ from tiny_dap import published, save, tiny
 from core.errors import ExportError, ModelUnavailable
 from core.io.digest import content_sha256
 from core.models import find_model, load_model, models_folder, weights_file
+from core.models.networks.sam2 import TINY
+from core.models.sam2_layout import sam2_layout
 from core.models.store import add_model, card_file, read_card, remove_model, verify_model
 from core.models.weights import read_metadata
 
@@ -72,6 +74,16 @@ def test_a_file_of_another_model_is_called_by_its_name(published):
         add_model(published, name="sam2.1-tiny")
     with pytest.raises(ModelUnavailable, match=r"weights of mtpano-140k, got those of dap;"):
         add_model(published, name="mtpano-140k")
+    assert files() == []
+
+
+def test_a_file_of_another_size_is_called_by_its_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    # Names and shapes tell enough: no number is looked at.
+    entries = {"model": {name: torch.zeros(()).expand(shape) for name, shape in sam2_layout(TINY).shapes.items()}}
+    path = save(entries, tmp_path / "a.pt")
+    with pytest.raises(ModelUnavailable, match=r"weights of sam2\.1-large, got those of sam2\.1-tiny or sap-tiny;"):
+        add_model(path, name="sam2.1-large")
     assert files() == []
 
 

@@ -105,7 +105,7 @@ def test_progress_is_shown_while_the_model_runs(window, qtbot, fake_model):
     fake_model.seconds = 20.0
     press(window, Qt.Key.Key_1)
     qtbot.waitUntil(lambda: "left" in window.progress_text.text() or "done" in window.progress_text.text())
-    assert "Estimating" in window.progress_text.text()
+    assert "Estimating depth, normals, classes" in window.progress_text.text()
     assert window.inference._progress.isVisible()
     assert window.inference._progress.value() > 0
 
