@@ -83,7 +83,7 @@ def exposure_of(radiance: NDArray[np.float32], valid: NDArray[np.bool_] | None =
     luminance, weight = luminance[counts], weight[counts]
     if not luminance.size:
         return ToneMap(knee=KNEE)
-    order = np.argsort(luminance, kind="stable")
+    order = np.argsort(luminance)
     share = np.cumsum(weight[order])
     median = luminance[order[int(np.searchsorted(share, share[-1] / 2))]]
     return ToneMap(gain=KEY / float(median), knee=KNEE)
@@ -142,7 +142,7 @@ def _develop(
                     value = knee + rest * (1 - np.exp((knee - value) / rest)) if rest > 0 else knee
                 level = 0
                 if value > 0:
+                    # No step of the table holds two of the thresholds; a loop here costs three times as much.
                     level = int(table[min(int(value * last), last)])
-                    while value >= thresholds[level]:
-                        level += 1
+                    level += value >= thresholds[level]
                 developed[i, j, c] = level

@@ -63,9 +63,13 @@ class Job:
         """True once `cancel` was called."""
         return self._stop.is_set()
 
+    def seconds_spent(self) -> float:
+        """Since it was asked for."""
+        return time.monotonic() - self.started
+
     def seconds_left(self) -> float | None:
         """Estimate from the time spent so far; None while there is nothing to estimate from."""
-        spent = time.monotonic() - self.started
+        spent = self.seconds_spent()
         if self.fraction < 0.02 or spent < 0.5:
             return None
         return spent * (1 - self.fraction) / self.fraction

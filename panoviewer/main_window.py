@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QByteArray, QEvent, Qt
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -74,6 +74,7 @@ from panoviewer.views.overlay import Layer
 from panoviewer.weight_keeping import WeightKeeping
 
 TOLD_MS = 5000
+TICK_MS = 1000
 TITLE = "PanoViewer"
 """Name of the window while nothing is open."""
 
@@ -236,6 +237,10 @@ class MainWindow(QMainWindow):
         self.status.setAccessibleName(tr("Under the cursor"))
         self.progress_text = QLabel()
         self.progress_text.setObjectName("quiet")
+        # Decoders that say nothing until they are done shall not look dead.
+        self._clock = QTimer(self)
+        self._clock.setInterval(TICK_MS)
+        self._clock.timeout.connect(self._show_jobs)
         self.badge = QLabel()
         self.badge.setObjectName("badge")
         self.badge.setAccessibleName(tr("Device"))
@@ -557,6 +562,8 @@ class MainWindow(QMainWindow):
         jobs: list[Job] = self.session.jobs.visible()
         self.inference.set_jobs(jobs)
         self.progress_text.setText(describe(jobs[-1]) if jobs else "")
+        if bool(jobs) != self._clock.isActive():
+            (self._clock.start if jobs else self._clock.stop)()
         self.actions_by_name["cancel"].setEnabled(bool(jobs))
 
     def _in_background(

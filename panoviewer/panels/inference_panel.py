@@ -168,11 +168,15 @@ class InferencePanel(QWidget):
         self._status.setToolTip(describe(job))
 
 
+SHORT = 2.0
+"""Seconds for which nobody asks how long something has taken."""
+
+
 def describe(job: Job) -> str:
-    """What a job does and how long it will take."""
-    left = job.seconds_left()
+    """What a job does and how long it will take; where that cannot be said, how long it has taken."""
+    left, spent = job.seconds_left(), job.seconds_spent()
     if left is None:
-        return f"{job.title}…"
+        return f"{job.title}…" if spent < SHORT else tr("{title}: for {spent:.0f} s", title=job.title, spent=spent)
     if left < 1:
         return tr("{title}: almost done", title=job.title)
     return (

@@ -110,6 +110,18 @@ def test_progress_is_shown_while_the_model_runs(window, qtbot, fake_model):
     assert window.inference._progress.value() > 0
 
 
+def test_work_that_says_nothing_of_its_progress_is_seen_to_go_on(window, qtbot):
+    stop = threading.Event()
+    job = window.session.jobs.run("Opening hall.webp", lambda _progress: stop.wait(30), done=print)
+    assert window.progress_text.text() == "Opening hall.webp…"
+    job.started -= 5
+    qtbot.waitUntil(lambda: window.progress_text.text().startswith("Opening hall.webp: for "), timeout=20_000)
+    assert (window.inference._progress.minimum(), window.inference._progress.maximum()) == (0, 0), "it is busy"
+    stop.set()
+    qtbot.waitUntil(lambda: not window.progress_text.text())
+    assert not window._clock.isActive()
+
+
 def test_a_long_title_is_seen_whole_beside_the_time_that_is_left(window):
     job = Job("Estimating depth, normals and classes", 1, "predict", True, print, None, fraction=0.999)
     job.started -= 60
