@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from core.scene import Color, Edit, Label, Scene, Segment
 
+LONGEST_SHOWN = 40
+"""Letters of a name in a sentence."""
 PALETTE: tuple[Color, ...] = (
     *((0, 158, 115), (240, 228, 66), (204, 121, 167), (86, 180, 233), (213, 94, 0), (0, 114, 178), (230, 159, 0)),
     *((148, 103, 255), (140, 200, 60), (255, 120, 120), (0, 200, 200), (180, 140, 90), (255, 90, 200), (110, 140, 255)),
@@ -19,6 +21,11 @@ Universal Design, 2008. None is grey or dark, which would be lost on most photog
 def palette_color(index: int) -> Color:
     """The n-th colour of `PALETTE`, which repeats."""
     return PALETTE[index % len(PALETTE)]
+
+
+def short_name(name: str) -> str:
+    """The name of a label for a sentence or a button; there it may not be as long as somebody likes."""
+    return name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN - 1]}…"
 
 
 def color_of(segment: Segment, labels: Sequence[Label]) -> Color:

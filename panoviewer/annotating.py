@@ -8,7 +8,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, Signal
 
 from core.edits import EditRefused, refuse_locked
-from core.labels import add_label, change_label, free_color, move_label, remove_label
+from core.labels import add_label, change_label, free_color, move_label, remove_label, short_name
 from core.scene import Edit, Label, Review, Scene, Segment, change_segments, remove_segments
 from panoviewer.document import Document
 from panoviewer.translation import mark, tr
@@ -44,6 +44,7 @@ class Annotating(QObject):
         self._document = document
         self._selected: tuple[int, ...] = ()
         self._is_chosen = False
+        self._is_taken_back = False
         self._is_making = False
         self._turn: Callable[[Callable[[], object]], object] = lambda act: act()
         self._hidden: frozenset[int] = frozenset()
@@ -123,6 +124,7 @@ class Annotating(QObject):
     def select(self, numbers: Iterable[int], *, extend: bool = False) -> None:
         """Choose segments for the user, with all of their groups, instead of or beside those chosen before."""
         self._is_chosen = True
+        self._is_taken_back = False
         by_number = {segment.number: segment for segment in self.segments}
         chosen = dict.fromkeys(self._selected if extend else ())
         for number in numbers:
@@ -235,6 +237,20 @@ class Annotating(QObject):
         """Give a label, as this class says to what; a name that is not in the label set is added to it."""
         self.in_turn(lambda: self._set_label(name))
 
+    def add_label(self, name: str) -> None:
+        """The same with a name that was typed as a new one; it is told where it is none."""
+        if not name:
+            self.told.emit(tr("Type the name of the new label first."))
+            return
+
+        def act() -> None:
+            is_known = any(label.name == name for label in self.labels)
+            self._set_label(name)
+            if is_known:
+                self.told.emit(tr("There is a label {name} already; it is in use now.", name=short_name(name)))
+
+        self.in_turn(act)
+
     def set_label_by_key(self, key: int) -> None:
         """The same with the `key`-th label of the set, from 1."""
 
@@ -279,6 +295,10 @@ class Annotating(QObject):
                 verdict = Review.OPEN
             # A verdict is no edit of a segment: one that is locked can be reviewed, too.
             self.apply(names[verdict], change_segments(self._selected, review=verdict))
+        elif self._is_taken_back:
+            # Whoever judges a segment and has just undone it does not mean all of the panorama.
+            self._is_taken_back = False
+            self.told.emit(tr("The selected segment is gone; once more judges the whole panorama."))
         else:
             verdict = Review.OPEN if scene.review is verdict else verdict
             self.apply(tr("{verdict} panorama", verdict=names[verdict]), lambda scene: replace(scene, review=verdict))
@@ -288,8 +308,18 @@ class Annotating(QObject):
     def change_label(self, name: str, label: Label) -> None:
         """Rename or recolour a label, on its segments as well."""
         before = self._document.scene
-        if label.name:
-            self.apply(tr("Change label {name}", name=name), change_label(name, label))
+        if not label.name:
+            self.told.emit(tr("A label needs a name; {name} keeps its own.", name=short_name(name)))
+            return
+        is_known = label.name != name and any(other.name == label.name for other in self.labels)
+        self.apply(tr("Change label {name}", name=short_name(name)), change_label(name, label))
+        if is_known and self._document.scene is not before:
+            self.told.emit(
+                tr(
+                    "There was a label {name} already: both are one now, until you undo it.",
+                    name=short_name(label.name),
+                )
+            )
         if self._document.scene is not before and label.name != name:
             if self._label == name:
                 self._label = label.name
@@ -298,7 +328,7 @@ class Annotating(QObject):
 
     def remove_label(self, name: str) -> None:
         """Take a label out of the set and from its segments."""
-        self.apply(tr("Remove label {name}", name=name), remove_label(name))
+        self.apply(tr("Remove label {name}", name=short_name(name)), remove_label(name))
         if self._label == name:
             self._label = ""
             self.label_changed.emit()
@@ -322,13 +352,15 @@ class Annotating(QObject):
             return change_segments(numbers, label=name)(known)
 
         if numbers:
-            self.apply(tr("Label as {name}", name=name) if name else tr("Remove label"), edit)
+            self.apply(tr("Label as {name}", name=short_name(name)) if name else tr("Remove label"), edit)
         elif is_new:
-            self.apply(tr("Add label {name}", name=name), edit)
+            self.apply(tr("Add label {name}", name=short_name(name)), edit)
         if not named and self._document.scene is not None and not self._blocked:
             what = tr("The object") if self._is_making else tr("The next one")
             self.told.emit(
-                tr("{what} is called {name}.", what=what, name=name) if name else tr("{what} has no label.", what=what)
+                tr("{what} is called {name}.", what=what, name=short_name(name))
+                if name
+                else tr("{what} has no label.", what=what)
             )
 
     def _select(self, numbers: tuple[int, ...]) -> None:
@@ -340,7 +372,10 @@ class Annotating(QObject):
         there = {segment.number for segment in self.segments}
         if self._document.scene is None:
             self._hidden = frozenset()
-        self._select(tuple(number for number in self._selected if number in there))
+        is_undone = self._document.redo_name is not None
+        left = tuple(number for number in self._selected if number in there)
+        self._is_taken_back = is_undone and (self._is_taken_back or (bool(self._selected) and not left))
+        self._select(left)
 
     def _edit_selected(self, name: str, edit_of: Callable[[list[int]], Edit]) -> None:
         """Edit the selected segments that are not locked."""

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMainWindow,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -42,6 +41,7 @@ from panoviewer.measuring import Measuring
 from panoviewer.opengl import OpenGL
 from panoviewer.opening import Opening
 from panoviewer.panels.cloud_panel import CloudPanel
+from panoviewer.panels.column import Column
 from panoviewer.panels.exposure_panel import ExposurePanel
 from panoviewer.panels.folder_panel import FolderPanel
 from panoviewer.panels.inference_panel import InferencePanel, describe
@@ -215,12 +215,8 @@ class MainWindow(QMainWindow):
             column.addWidget(widget, stretch)
         column.insertWidget(column.indexOf(self.layers), self.exposure_panel)
         column.addStretch(0)
-        scroll = QScrollArea()
-        scroll.setWidget(panel)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setMinimumWidth(panel.minimumSizeHint().width() + scroll.verticalScrollBar().sizeHint().width())
-        panel_dock = self._dock(tr("Layers and model"), "panel", scroll, Qt.DockWidgetArea.RightDockWidgetArea)
+        right = Qt.DockWidgetArea.RightDockWidgetArea
+        panel_dock = self._dock(tr("Layers and model"), "panel", Column(panel), right)
         segments_dock = self._dock(tr("Segments"), "segments", self.desk.panel, Qt.DockWidgetArea.RightDockWidgetArea)
         self.tabifyDockWidget(panel_dock, segments_dock)
         panel_dock.raise_()

@@ -94,15 +94,16 @@ class ExportDialog(QDialog):
         self._jump = NumberField(minimum=0.0, maximum=50.0, singleStep=0.5, decimals=1, suffix=" %")
         self._jump.setToolTip(tr("Points that differ from both neighbours by more than this share are suspected."))
         self._stride = _Stride(minimum=1, maximum=64)
+        # Or the 3 of '3ft' would count before the rest is there.
+        self._stride.setKeyboardTracking(False)
         self._stride.setToolTip(tr("Take only every n-th row and column of pixels."))
         self._voxel = NumberField(minimum=0.0, maximum=1000.0, singleStep=1.0, decimals=1, suffix=" cm")
         self._voxel.setSpecialValueText(tr("off"))
         self._voxel.setToolTip(tr("Average all points in each cube of this edge length into one."))
-        self._triangles = QSpinBox(minimum=MIN_TRIANGLES, maximum=50_000_000, singleStep=100_000)
-        self._triangles.setGroupSeparatorShown(True)
+        self._triangles = NumberField(minimum=MIN_TRIANGLES, maximum=50_000_000, decimals=0, singleStep=100_000)
         self._triangles.setValue(DEFAULT_MESH.triangles)
         self._triangles.setToolTip(tr("Rows and columns are left out until there are no more triangles than this."))
-        self._texture = QSpinBox(minimum=MIN_TEXTURE, maximum=32768, singleStep=1024, suffix=" px")
+        self._texture = NumberField(minimum=MIN_TEXTURE, maximum=32768, decimals=0, singleStep=1024, suffix=" px")
         self._texture.setValue(DEFAULT_MESH.texture_width)
         self._texture.setToolTip(tr("A wider photograph is brought to this width."))
         self._raw_pose = QCheckBox(tr("Keep the photograph's own tilt"))
@@ -161,7 +162,7 @@ class ExportDialog(QDialog):
 
     def mesh_options(self) -> MeshOptions:
         """How fine a mesh is to be."""
-        return MeshOptions(self._triangles.value(), self._texture.value())
+        return MeshOptions(int(self._triangles.value()), int(self._texture.value()))
 
     @property
     def frame(self) -> str:
@@ -211,7 +212,7 @@ class ExportDialog(QDialog):
         unit = "" if cloud.is_metric else tr(", relative scale")
         ignored = "" if self._is_nearest_used() else tr("\nNearest does not count: it must be below farthest.")
         mesh = (
-            tr(", a mesh of at most {value:,} triangles", value=self._triangles.value())
+            tr(", a mesh of at most {value:,} triangles", value=int(self._triangles.value()))
             if self.exporter.kind is Mesh
             else ""
         )
@@ -314,8 +315,10 @@ class _Stride(QSpinBox):
         return int("".join(letter for letter in text if letter.isdigit()) or 1)
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Any text with a number within the limits, or without one."""
-        inside = self.minimum() <= self.valueFromText(text) <= self.maximum()
+        """The digits of a number within the limits, or what is said of one: the 3 of "3ft" is no number."""
+        value = self.valueFromText(text)
+        is_said = text.strip() in (str(value), self.textFromValue(value))
+        inside = is_said and self.minimum() <= value <= self.maximum()
         return (QValidator.State.Acceptable if inside else QValidator.State.Intermediate), text, position
 
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 from core.io.recovery import Recovery
-from core.labels import color_of
+from core.labels import color_of, short_name
 from core.pyramid import Pyramid
 from panoviewer.images import qimage_from_array
 from panoviewer.translation import tr
@@ -81,7 +81,7 @@ def describe(recovery: Recovery) -> str:
     )
     counts = ((recovery.added, tr("added")), (recovery.changed, tr("changed")), (recovery.removed, tr("removed")))
     done = ", ".join(f"{number} {word}" for number, word in counts if number)
-    names = ", ".join(recovery.names[-_SHOWN_NAMES:])
+    names = ", ".join(short_name(name) for name in recovery.names[-_SHOWN_NAMES:])
     parts = [
         tr("PanoViewer did not end well."),
         unsaved,

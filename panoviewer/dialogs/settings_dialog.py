@@ -12,13 +12,13 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
-    QSpinBox,
     QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from panoviewer.dialogs.keys_page import KeysPage
+from panoviewer.panels.number_field import NumberField
 from panoviewer.settings import SETTINGS, Setting, Settings
 from panoviewer.shortcuts import Shortcuts
 from panoviewer.translation import tr
@@ -72,8 +72,6 @@ def _editor(setting: Setting[Any], value: object) -> tuple[QWidget, Callable[[],
             combo.addItem(tr(choice), choice)
         combo.setCurrentIndex(setting.choices.index(str(value)))
         return combo, combo.currentData
-    spin = QSpinBox(minimum=setting.low, maximum=setting.high)
-    spin.setGroupSeparatorShown(True)
-    spin.setSingleStep(max(1, setting.low))
-    spin.setValue(int(str(value)))
-    return spin, spin.value
+    field = NumberField(minimum=setting.low, maximum=setting.high, decimals=0, singleStep=max(1, setting.low))
+    field.setValue(int(str(value)))
+    return field, lambda: int(field.value())

@@ -40,11 +40,11 @@ class LabelsPanel(QWidget):
         self.list.customContextMenuRequested.connect(self._show_menu)
         self._new = _NewLabel()
         self._new.entered.connect(self._add)
-        add = QPushButton(tr("Add"))
-        add.clicked.connect(self._add)
+        self._add_button = QPushButton(tr("Add"))
+        self._add_button.clicked.connect(self._add)
         row = QHBoxLayout()
         row.addWidget(self._new, 1)
-        row.addWidget(add)
+        row.addWidget(self._add_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.list, 1)
@@ -84,14 +84,12 @@ class LabelsPanel(QWidget):
         return next(label for label in self._annotating.labels if label.name == name)
 
     def _add(self) -> None:
-        name = self._new.text().strip()
-        if name:
-            self._annotating.set_label(name)
-            self._new.clear()
+        self._annotating.add_label(self._new.text().strip())
+        self._new.clear()
 
     def _rename(self, item: QListWidgetItem) -> None:
         old, new = item.data(NAME_ROLE), item.text().strip()
-        if new and new != old:
+        if new != old:
             self._annotating.change_label(old, Label(new, self._label(old).color))
         # Also where the edit was refused: the list says what is.
         self.refresh()

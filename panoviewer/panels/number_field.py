@@ -11,11 +11,13 @@ from PySide6.QtWidgets import QDoubleSpinBox, QToolTip, QWidget
 from panoviewer.translation import tr
 
 NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)")
+APART = "\u00a0"
+THOUSANDS = re.compile(r"(?<=[0-9])[ \u00a0](?=[0-9]{3}([ \u00a0]|$))")
 TOLD_MS = 10_000
 
 
 class NumberField(QDoubleSpinBox):
-    """A number with its unit: comma and point are both the decimal sign, whatever the language, and nothing groups.
+    """A number with its unit: comma and point are both the decimal sign, whatever the language, and neither groups.
 
     Anything may be typed; what is no number within the limits is not taken in part. The field keeps its value then,
     and says so. Empty stands for the least value where that has a name of its own, such as "unknown". What is typed
@@ -50,8 +52,8 @@ class NumberField(QDoubleSpinBox):
         self.editingFinished.connect(self._tell)
 
     def textFromValue(self, value: float) -> str:
-        """With a point, as in all other texts of the window."""
-        return f"{value:.{self.decimals()}f}"
+        """With a point, as in all other texts of the window; thousands of whole numbers stand a little apart."""
+        return f"{value:.{self.decimals()}f}" if self.decimals() else f"{value:,.0f}".replace(",", APART)
 
     def valueFromText(self, text: str) -> float:
         """The number in a text; the value that there is where it holds none."""
@@ -111,7 +113,8 @@ class NumberField(QDoubleSpinBox):
         """A text without the unit, which Qt puts behind one that was typed, too."""
         text = text.removeprefix(self.prefix()).removesuffix(self.suffix()).strip()
         unit = self.suffix().strip()
-        return text.removesuffix(unit).strip() if unit else text
+        text = text.removesuffix(unit).strip() if unit else text
+        return text if self.decimals() else THOUSANDS.sub("", text)
 
     def _kept(self) -> str:
         special = self.specialValueText()

@@ -206,6 +206,8 @@ def test_the_preview_shows_the_recovered_masks(opened, photos, settle, qtbot):
     assert "There are 2 edits that were not saved" in describe(later)
     assert f"between {started:%Y-%m-%d %H:%M:%S} and" in describe(later)
     assert "1 added" in describe(recovery)
+    # A name without a place to break would make the dialog wider than the screen.
+    assert max(map(len, describe(replace(recovery, names=("chair", "m" * 300))).split())) < 50
     opened.findChild(RecoveryDialog, "recovery").close()
     qtbot.waitUntil(lambda: opened.session.document.scene is not None)
 

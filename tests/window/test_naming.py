@@ -1,6 +1,7 @@
 """Which segment a label is given to, where the keys go while something is typed, and what waits for a stroke."""
 
 import threading
+from dataclasses import replace
 
 import cv2
 import pytest
@@ -10,6 +11,7 @@ from PySide6.QtTest import QTest
 from window_samples import drag
 
 from core.io.scene_file import annotation_path, read_annotation
+from core.scene import Review
 from panoviewer.jobs import Lane
 from panoviewer.mask_edits import SlowEdit
 from panoviewer.tools.segment_tool import PREPARING
@@ -74,6 +76,11 @@ def field(window):
     QTest.mouseClick(new, LEFT)
     assert window.focusWidget() is new
     return new
+
+
+def told(window):
+    """What the strip of the tool and the status line say."""
+    return window.desk.strip.text + window.statusBar().currentMessage()
 
 
 def stroke(window, start, end):
@@ -178,6 +185,61 @@ def test_what_was_painted_gets_the_label(window, settle):
 
 
 # ----- keys while something is typed -----
+
+
+@pytest.mark.parametrize(("typed", "said"), [("", "Type the name"), ("  ", "Type the name"), ("sofa", "sofa already")])
+def test_a_new_label_that_is_none_is_told(window, settle, typed, said):
+    panel = window.desk.labels
+    before = [label.name for label in window.desk.annotating.labels]
+    panel._new.setFocus()
+    QTest.keyClicks(panel._new, typed)
+    QTest.mouseClick(panel._add_button, LEFT)
+    assert said in told(window)
+    assert [label.name for label in window.desk.annotating.labels] == before
+
+
+def test_a_rename_to_nothing_or_to_another_name_that_is_there_is_told(window, settle):
+    panel = window.desk.labels
+    panel.list.item(0).setText("  ")
+    assert "needs a name; sofa keeps" in told(window)
+    assert [label.name for label in window.desk.annotating.labels] == ["sofa", "lamp"]
+    assert panel.list.item(0).text() == "sofa"
+    panel.list.item(0).setText("lamp")
+    assert "both are one now" in told(window)
+    assert [label.name for label in window.desk.annotating.labels] == ["lamp"]
+    key(window, Qt.Key.Key_Z, CTRL)
+    settle(window)
+    assert [label.name for label in window.desk.annotating.labels] == ["sofa", "lamp"]
+
+
+def test_a_label_of_300_letters_leaves_the_window_its_width(window, settle):
+    name = "m" * 300
+    panel = window.desk.labels
+    panel._new.setFocus()
+    QTest.keyClicks(panel._new, name)
+    before = window.minimumSizeHint().width()
+    QTest.keyClick(panel._new, ENTER)
+    settle(window)
+    window.desk.annotating.add([replace(a_segment(), label=name)], f"Add {name}")
+    settle(window)
+    assert [label.name for label in window.desk.annotating.labels] == ["sofa", "lamp", name]
+    assert window.minimumSizeHint().width() <= before
+    assert len(window.actions_by_name["undo"].text()) < 100
+    assert len(told(window)) < 200
+
+
+def test_a_verdict_on_a_segment_that_was_just_undone_is_none_on_the_panorama(window, settle):
+    keep(window, DISK, settle)
+    key(window, ESC)
+    window.desk.annotating.select([1])
+    key(window, Qt.Key.Key_Z, CTRL)
+    settle(window)
+    assert named(window) == []
+    key(window, Qt.Key.Key_Y)
+    assert window.session.document.scene.review is Review.OPEN
+    assert "once more judges the whole panorama" in told(window)
+    key(window, Qt.Key.Key_Y)
+    assert window.session.document.scene.review is Review.ACCEPTED
 
 
 def test_escape_leaves_the_field_first(window, settle):

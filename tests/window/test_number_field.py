@@ -150,7 +150,40 @@ def test_the_export_reads_its_numbers_in_the_same_way(country, qtbot):
         assert field.value() == 3.5
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("700000", 700_000), ("700 000", 700_000), ("1\u00a0200\u00a0000", 1_200_000)]
+)
+def test_whole_numbers_are_read_with_and_without_their_gaps(shown, typed, expected):
+    field = shown(NumberField(minimum=1000, maximum=50_000_000, decimals=0))
+    type_into(field, typed)
+    assert field.value() == expected
+    assert field.text() == f"{expected:,}".replace(",", "\u00a0")
+
+
+@pytest.mark.parametrize("typed", ["12 34 567", "30x00", "3,000", "3.000", "1e6", "x", "30 000 px 5"])
+def test_no_part_of_what_is_typed_becomes_a_whole_number(shown, qtbot, typed):
+    field = shown(NumberField(minimum=1000, maximum=50_000_000, decimals=0))
+    field.setValue(5000)
+    type_into(field, typed)
+    assert field.value() == 5000
+    qtbot.waitUntil(lambda: f"got '{typed}'; the field keeps 5\u00a0000" in QToolTip.text(), timeout=3000)
+    QToolTip.hideText()
+
+
+def test_the_density_takes_digits_and_what_it_says_itself_and_nothing_else(country, qtbot):
+    dialog = ExportDialog(CloudOptions(), Path("a.ply"))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.activateWindow()
+    with qtbot.waitActive(dialog):
+        pass
+    for typed, expected in (("3", 3), ("5ft", 3), ("every 4th pixel", 4), ("every 4th 2 pixel", 4), ("99", 4)):
+        type_into(dialog._stride, typed, Qt.Key.Key_Tab)
+        assert dialog._stride.value() == expected
+
+
 def test_no_part_of_the_window_has_a_field_that_reads_numbers_in_another_way():
     package = Path(panoviewer.__file__).parent
-    made = [path.name for path in package.rglob("*.py") if re.search(r"\bQDoubleSpinBox\b", path.read_text())]
-    assert made == ["number_field.py"]
+    made = {path.name for path in package.rglob("*.py") if re.search(r"\bQ(Double)?SpinBox\b", path.read_text())}
+    # The density of the export is a sentence around a number, and checks it by itself.
+    assert made == {"number_field.py", "export_dialog.py"}

@@ -9,6 +9,8 @@ from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from window_samples import shot
 
 from panoviewer.actions import ACTIONS
+from panoviewer.dialogs.classes_dialog import ClassesDialog
+from panoviewer.panels.column import Column
 from panoviewer.settings import THEME
 from panoviewer.theme import DARK, LIGHT, Theme, icon, wear
 
@@ -122,6 +124,30 @@ def test_without_a_setting_the_systems_scheme_is_followed(clothes, settings, mon
     theme = Theme(clothes, settings)
     assert clothes.palette().color(QPalette.ColorRole.Window).name() == colors["window"]
     theme.setParent(None)
+
+
+def test_nothing_of_the_panel_is_cut_off_when_a_theme_takes_more_room(theme, settings, make_main_window, qtbot):
+    settings[THEME] = "dark"
+    window = make_main_window()
+    column = window.findChild(Column)
+    for choice in ("light", "dark"):
+        settings[THEME] = choice
+        qtbot.waitUntil(lambda: column.viewport().width() >= column.widget().minimumSizeHint().width())
+        assert column.widget().width() == column.viewport().width()
+
+
+@THEMES
+def test_a_box_to_tick_in_a_list_can_be_seen(clothes, colors, qtbot):
+    wear(clothes, colors)
+    dialog = ClassesDialog(["wall"], [(0, 0.5)])
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitExposed(dialog)
+    picture = shot(dialog.list.viewport())
+    left = picture[: dialog.list.sizeHintForRow(0), :24]
+    values = {tuple(pixel[:3]) for pixel in left.reshape(-1, picture.shape[2]).tolist()}
+    edge = QColor(colors["edge"])
+    assert (edge.red(), edge.green(), edge.blue()) in values
 
 
 def test_the_views_stay_dark_in_the_light_theme(clothes, make_main_window):

@@ -31,6 +31,11 @@ from core import measure
 from core.colors import COLORMAPS
 from core.export import EXPORTERS
 from core.export.datasets import DATASETS
+from core.io.annotation import Annotation
+from core.io.lock import ProjectLocked
+from core.io.photo_reference import Photo
+from core.io.recovery import Generation, Recovery
+from core.io.scene_file import FileChanged
 from core.models import listed_models
 from panoviewer import translation
 from panoviewer.actions import ACTIONS, Menu
@@ -125,7 +130,7 @@ def test_every_text_of_the_window_and_its_dialogs_comes_from_the_translator(
         assert menu.text().startswith("[")
         for action in menu.menu().actions():
             assert action.isSeparator() or action.text().startswith("["), action.text()
-    for name in ("settings", "shortcuts", "about", "models", "export", "class_segments"):
+    for name in ("settings", "shortcuts", "about", "models", "export", "export_annotations", "class_segments"):
         before = set(QApplication.topLevelWidgets())
         window.actions_by_name[name].trigger()
         qtbot.waitUntil(lambda before=before: bool(shown_since(before)))
@@ -133,6 +138,34 @@ def test_every_text_of_the_window_and_its_dialogs_comes_from_the_translator(
         for dialog in shown_since(before):
             assert untranslated(dialog) == [], name
             dialog.close()
+
+
+def test_what_annotating_asks_comes_from_the_translator(brackets, make_main_window, settle, picture, qtbot):
+    window = make_main_window()
+    window.open(picture)
+    settle(window)
+    window.desk.annotating.set_label("chair")
+    annotation = Annotation.of(window.session.document.scene, Photo(picture.name, 1234, "0" * 64, 128, 256))
+    times = ("2026-11-21T14:03:22Z", "2026-11-21T15:03:22Z")
+    recovery = Recovery(
+        annotation, 12, ("Add chair",), *times, 3, 2, 1, "", False, picture, Generation(None, annotation)
+    )
+    saving = window.desk.saving
+    for ask in (
+        lambda: saving.conflict.emit(FileChanged("[An error's own sentence stays English.]")),
+        lambda: saving.locked.emit(ProjectLocked("[So does this one.]")),
+        lambda: saving.recoverable.emit(recovery),
+    ):
+        before = set(QApplication.topLevelWidgets())
+        ask()
+        qtbot.waitUntil(lambda before=before: bool(shown_since(before)))
+        settle(window)
+        (dialog,) = shown_since(before)
+        assert untranslated(dialog) == []
+        said = " ".join(text for widget in (dialog, *dialog.findChildren(QWidget)) for text in texts(widget))
+        # Brackets around a part do not hide that the rest has none.
+        assert WORD.findall(re.sub(r"\[.*?\]", "", re.sub(r"\[[^\[\]]*\]", "", said))) == []
+        dialog.close()
 
 
 @pytest.fixture(scope="module")
