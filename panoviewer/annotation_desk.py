@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from core.edits import intersect_segments, move_segments, subtract_segments, unite_segments
 from core.geometry.sphere import erp_to_directions
+from core.labels import short_name
 from core.scene import Edit, Review, Segment
 from panoviewer.annotating import Annotating
 from panoviewer.areas import Areas
@@ -379,7 +380,7 @@ class AnnotationDesk(QObject):
             ("undo", tr("&Undo"), document.undo_name),
             ("redo", tr("&Redo"), document.redo_name),
         ):
-            self._actions[name].setText(f"{verb} {edit}" if edit else verb)
+            self._actions[name].setText(f"{verb} {short_name(edit).replace('&', '&&')}" if edit else verb)
             self._actions[name].setEnabled(edit is not None or (name == "undo" and bool(self.edits.waiting)))
         for name in EDITS_OF_SELECTION:
             self._actions[name].setEnabled(bool(selected))
