@@ -57,11 +57,11 @@ def tiff_directory(
     return tags
 
 
-def decode(data: bytes, height: int, width: int) -> NDArray[Any]:
+def decode(data: NDArray[np.uint8], height: int, width: int) -> NDArray[Any]:
     """The stored pixels of a file of 16-bit whole numbers or 32-bit floats.
 
     Args:
-        data: The file.
+        data: The bytes of the file.
         height: Rows that its header speaks of.
         width: Columns of the same.
 
@@ -74,7 +74,7 @@ def decode(data: bytes, height: int, width: int) -> NDArray[Any]:
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except cv2.error:
         pixels = None
     finally:
