@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtWidgets import QWidget
 
@@ -79,6 +79,13 @@ class RangePlot(pg.PlotWidget):  # type: ignore[misc]
         self.addItem(self._curve)
         self.addItem(self._region)
         self._region.sigRegionChanged.connect(self._emit)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """In another theme, the background that is kept is still that of the one before."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            self.resetCachedContent()
+            self.viewport().update()
 
     def set_histogram(
         self, log_edges: NDArray[np.float64], counts: NDArray[np.float64], limits: tuple[float, float]

@@ -6,11 +6,13 @@ from importlib.resources import files
 import numpy as np
 import pytest
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtWidgets import QWidget
 from window_samples import shot
 
 from panoviewer.actions import ACTIONS
 from panoviewer.dialogs.classes_dialog import ClassesDialog
 from panoviewer.panels.column import Column
+from panoviewer.panels.range_plot import RangePlot
 from panoviewer.settings import THEME
 from panoviewer.theme import DARK, LIGHT, Theme, icon, wear
 
@@ -134,6 +136,20 @@ def test_nothing_of_the_panel_is_cut_off_when_a_theme_takes_more_room(theme, set
         settings[THEME] = choice
         qtbot.waitUntil(lambda: column.viewport().width() >= column.widget().minimumSizeHint().width())
         assert column.widget().width() == column.viewport().width()
+
+
+def test_the_histogram_of_depth_takes_the_new_theme_on(clothes, qtbot):
+    frame = QWidget()
+    plot = RangePlot(frame)
+    frame.resize(plot.sizeHint())
+    qtbot.addWidget(frame)
+    frame.show()
+    qtbot.waitExposed(frame)
+    for colors in (DARK, LIGHT, DARK):
+        wear(clothes, colors)
+        is_light = colors is LIGHT
+        # There the region that is chosen lies over the background, and tints it.
+        qtbot.waitUntil(lambda is_light=is_light: (shot(plot)[2, 2].mean() > 128) == is_light)
 
 
 @THEMES
