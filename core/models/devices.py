@@ -74,9 +74,16 @@ def memory_of(device: str) -> Iterator[None]:
             isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in _FULL)
         ):
             raise
-        raise DeviceFull(
-            f"Device {device} has too little free memory for this model; close other programs or choose cpu."
-        ) from error
+        raise too_little_memory(device) from error
+
+
+def too_little_memory(device: str) -> DeviceFull:
+    """The error of a device on which a model does not fit; behind the CPU there is no other."""
+    if device.partition(":")[0] == "cpu":
+        return DeviceFull(
+            "This computer has too little free memory for this model; close other programs or choose a smaller model."
+        )
+    return DeviceFull(f"Device {device} has too little free memory for this model; close other programs or choose cpu.")
 
 
 def is_lacking(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from core.errors import DeviceFull, ModelUnavailable
 from core.io.memory import return_large_blocks
 from core.models import BACKENDS, Backend
-from core.models.devices import inference_on, is_lacking, memory_of, pick_device
+from core.models.devices import inference_on, is_lacking, memory_of, pick_device, too_little_memory
 from core.models.graph_runner import Maps, OnnxRunner, graph_file
 from core.models.weights import load_strictly
 from core.progress import Progress, silent, stage
@@ -180,9 +180,7 @@ class TorchRunner(Generic[Network]):
                     self.told = tuple(dict.fromkeys((*self.told, *self.notes)))
                     return said
                 size //= 2
-        raise DeviceFull(
-            f"Device {self._home} has too little free memory for this model; close other programs or choose cpu."
-        )
+        raise too_little_memory(_CPU)
 
     @contextmanager
     def watched(self, progress: Progress) -> Iterator[None]:

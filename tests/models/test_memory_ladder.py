@@ -179,6 +179,7 @@ def test_on_the_cpu_there_is_no_half_precision_but_a_sentence(added, rgb, monkey
         with pytest.raises(DeviceFull) as refused:
             model.predict(rgb)
     assert "too little free memory" in str(refused.value)
+    assert "choose cpu" not in str(refused.value), "it runs there already"
     assert set(seen) == {torch.float32}
     is_same(model.predict(rgb), whole)
 

@@ -83,7 +83,7 @@ def test_too_little_memory_is_told_in_one_sentence(small_weights, painted_photo,
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(model._runner.network, "forward", full)
-    with pytest.raises(ModelUnavailable, match=r"^Device cpu has too little free memory .*choose cpu\.$"):
+    with pytest.raises(ModelUnavailable, match=r"^This computer has too little free memory .*smaller model\.$"):
         model.predict(painted_photo(64, 128))
 
 
