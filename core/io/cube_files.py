@@ -23,6 +23,8 @@ _SETS = (
     ("f", "r", "b", "l", "u", "d"),
 )
 """What the six files are called, in the order of `FACES`."""
+SEPARATORS = "_-. "
+"""One of them stands between what the six files are called in common and the face."""
 _ENOUGH = 4
 """Files of a set from which on the others are missing; fewer may bear such names by chance."""
 
@@ -134,7 +136,7 @@ def named_sets(path: Path, ending: str | None = None) -> list[tuple[Path, ...]]:
     stem = path.name[: len(path.name) - len(ending)]
     for names in _SETS:
         alternatives = "|".join(sorted(names, key=len, reverse=True))
-        found = re.match(rf"(.*?)(?:(?<=[_\-. ])|^)({alternatives})$", stem, re.IGNORECASE)
+        found = re.match(rf"(.*?)(?:(?<=[{re.escape(SEPARATORS)}])|^)({alternatives})$", stem, re.IGNORECASE)
         if found is None:
             continue
         style = str.upper if found.group(2).isupper() else str.capitalize if found.group(2).istitle() else str.lower

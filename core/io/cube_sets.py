@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.errors import NotAFullSphere, UnsupportedImage
 from core.geometry.cube import FACES
-from core.io.cube_files import CubeFiles, cube_files, missing_faces, named_sets
+from core.io.cube_files import SEPARATORS, CubeFiles, cube_files, missing_faces, named_sets
 from core.io.header import read_header
 from core.io.placement import place
 
@@ -93,6 +93,8 @@ def _not_named(paths: Sequence[Path]) -> str:
     first, last = paths[0], paths[-1]
     found = _ALIKE.fullmatch(first.stem)
     prefix = "NAME_" if found is None else found.group(1) or "NAME_"
+    # Without something between them, a face's name is a part of a longer word.
+    prefix += "" if prefix[-1] in SEPARATORS else "_"
     names = ", ".join(f"{prefix}{face}{first.suffix}" for face in FACES)
     return (
         f"Expected panoramas, got six squares from {first.name} to {last.name}, which seem to be a cube map; "

@@ -43,6 +43,18 @@ def test_six_faces_without_their_names_are_told_of_once(tmp_path, in_process, ca
     assert {name.split(".")[0] for name in names(tmp_path / "out")} == {"hall"}
 
 
+@pytest.mark.parametrize("pattern", ["room{}.png", "{}.png", "a room {}.png"])
+def test_the_names_that_are_proposed_for_six_faces_are_understood(tmp_path, in_process, capsys, pattern):
+    faces(tmp_path / "in", pattern, range(6))
+    assert in_process("predict", tmp_path / "in", "-o", tmp_path / "out", "--tasks", "depth") != 0
+    (told,) = complaints(capsys)
+    proposed = told.partition("call them ")[2].partition(", or say")[0].split(", ")
+    for number, name in enumerate(proposed):
+        (tmp_path / "in" / pattern.format(number)).rename(tmp_path / "in" / name)
+    assert in_process("predict", tmp_path / "in", "-o", tmp_path / "out", "--tasks", "depth") == 0
+    assert not complaints(capsys)
+
+
 def test_a_face_that_is_missing_is_told_of_once(tmp_path, in_process, capsys):
     faces(tmp_path / "in", called=NAMED[:5])
     photo(tmp_path / "in" / "hall.png")
