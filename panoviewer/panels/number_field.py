@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QToolTip, QWidget
 from panoviewer.translation import tr
 
 NUMBER = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)")
+WHOLE = re.compile(r"[+-]?[0-9]+")
 APART = "\u00a0"
 THOUSANDS = re.compile(r"(?<=[0-9])[ \u00a0](?=[0-9]{3}([ \u00a0]|$))")
 TOLD_MS = 10_000
@@ -102,7 +103,8 @@ class NumberField(QDoubleSpinBox):
         typed, special = self._typed(text), self.specialValueText()
         if special and typed in ("", special):
             return self.minimum()
-        if not NUMBER.fullmatch(typed):
+        # Among whole numbers, 65.536 is rather one with its thousands apart than one to be rounded.
+        if not (NUMBER if self.decimals() else WHOLE).fullmatch(typed):
             return None
         exact = float(typed.replace(",", "."))
         number = round(exact, self.decimals())

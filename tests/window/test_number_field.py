@@ -160,7 +160,9 @@ def test_whole_numbers_are_read_with_and_without_their_gaps(shown, typed, expect
     assert field.text() == f"{expected:,}".replace(",", "\u00a0")
 
 
-@pytest.mark.parametrize("typed", ["12 34 567", "30x00", "3,000", "3.000", "1e6", "x", "30 000 px 5"])
+@pytest.mark.parametrize(
+    "typed", ["12 34 567", "30x00", "3,000", "3.000", "4096.5", "65536,000", "1e6", "x", "30 000 px 5"]
+)
 def test_no_part_of_what_is_typed_becomes_a_whole_number(shown, qtbot, typed):
     field = shown(NumberField(minimum=1000, maximum=50_000_000, decimals=0))
     field.setValue(5000)
