@@ -84,7 +84,8 @@ def picture_cells(
     """Where vectors ``along_row[j] + along_column[i]`` lie on a panorama, rounded to what `cv2.remap` knows.
 
     Directions are rounded to float32 first. What that changes is far below a step, so that a position differs from the
-    one in float64 by one step where it lies in the middle between two, and nowhere by more.
+    one in float64 by one step where it lies in the middle between two. Only within a pixel of a pole, where a step
+    along the row is next to nothing on the sphere, it may be a few of them.
 
     Args:
         along_column: (rows, 3).

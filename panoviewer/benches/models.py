@@ -124,8 +124,8 @@ def _gpu_rows(network: Network, task: Task, prepared: dict[str, Any]) -> Iterato
             beside = None if told is exact else _sample(exact["calls"][part])
             other = "" if told is exact else "float32"
             took = _sample(found)
-            task_ = f"{title} on the GPU, {name}, {_operations(count)}"
-            yield Row(task_, network.size, 1, Unit.SECONDS, took, other, beside)
+            what = f"{title} on the GPU, {name}, {_operations(count)}"
+            yield Row(what, network.size, 1, Unit.SECONDS, took, other, beside)
             yield Row(
                 f"{title} on the GPU, {name}: share of {_per_second(rate)}",
                 network.size,
