@@ -398,4 +398,4 @@ def _estimating(name: str) -> str:
         tasks = find_model(name).tasks
     except ModelUnavailable:  # whoever loads it says so in a sentence
         tasks = ()
-    return tr("Estimating {what}", what=", ".join(tasks)) if tasks else tr("Estimating")
+    return tr("Estimating {what}", what=", ".join(map(tr, tasks))) if tasks else tr("Estimating")

@@ -53,6 +53,10 @@ FROM_ELSEWHERE = (
     mark("estimate"),
     mark("estimate, scaled by a known length"),
     mark("estimate without unit: type a true length or the camera height"),
+    # Of `core.models.base`.
+    mark("depth"),
+    mark("normals"),
+    mark("classes"),
     # Of `core.export`.
     mark("PLY point cloud"),
     mark("PCD point cloud"),

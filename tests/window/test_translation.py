@@ -37,6 +37,7 @@ from core.io.photo_reference import Photo
 from core.io.recovery import Generation, Recovery
 from core.io.scene_file import FileChanged
 from core.models import listed_models
+from core.models.base import Task
 from panoviewer import translation
 from panoviewer.actions import ACTIONS, Menu
 from panoviewer.gestures import GESTURES
@@ -238,6 +239,7 @@ def test_what_core_says_in_the_window_is_collected():
     } <= words
     assert {dataset.title for dataset in DATASETS} <= words
     assert {measure.METRIC, measure.SCALED, measure.RELATIVE} <= words
+    assert {str(task) for task in Task} <= words
 
 
 def test_a_translation_with_wrong_braces_shows_the_english_text(application):
