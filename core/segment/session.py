@@ -88,6 +88,7 @@ class SegmentSession:
         self._guesses: OrderedDict[Prompts, _Guessed] = OrderedDict()
         self._tiles = RefinedTiles()
         self._knows_whole = False
+        self._valid: dict[tuple[int, ...], Bits] = {}
         self._gaze = (panorama.initial_view.yaw, panorama.initial_view.pitch)
 
     @property
@@ -337,7 +338,13 @@ class SegmentSession:
     def _seen(self, bits: Bits) -> Bits:
         """What of a mask lies in the photograph: a partial panorama says nothing of the rest of the sphere."""
         valid = self.panorama.valid
-        return bits if valid is None else bits & resize_erp(valid, *bits.shape)
+        if valid is None:
+            return bits
+        size = bits.shape
+        if size not in self._valid:
+            # Kept, because a preview after every view is on the same grid, and resizing takes longer than merging.
+            self._valid[size] = resize_erp(valid, *size)
+        return bits & self._valid[size]
 
     def _polish(
         self, guessed: Sequence[SeenView], swept: Sequence[SeenView], clicks: Sequence[Click]
