@@ -214,6 +214,7 @@ def test_a_size_that_does_not_fit_into_the_memory_says_so(monkeypatch):
     assert all(row.found is None and "of memory" in row.note for row in rows)
 
 
+@pytest.mark.slow
 def test_rows_of_geometry_growth_and_opening_are_measured(bench):
     pytest.importorskip("py360convert")
     told = json.loads(bench("geometry", "growth", "opening", "--json").out)

@@ -76,6 +76,7 @@ def test_the_exported_network_says_what_the_run_says(exported):
             np.testing.assert_allclose(said, wanted.numpy(), atol=2e-4)
 
 
+@pytest.mark.slow
 def test_the_same_network_gives_the_same_files_every_time(exported, tmp_path):
     out, _ = exported
     config = PanoSConfig(CLASS_NAMES, height=256)

@@ -191,6 +191,7 @@ def test_every_ground_has_a_pattern_and_a_class():
         np.testing.assert_allclose(bank.mean(pattern), 1, atol=0.35)
 
 
+@pytest.mark.slow
 def test_every_material_of_the_worlds_is_in_the_bank():
     bank = PatternBank()
     for kind in KINDS:

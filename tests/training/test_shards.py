@@ -46,6 +46,7 @@ def test_shards_hold_their_seeds_and_nothing_is_left_beside_them(shards):
     assert shard_keys(shards / "worlds-000001.tar") == ["00000002", "00000003"]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_bytes(shards, tmp_path):
     assert generate_shards(tmp_path, range(COUNT), height=HEIGHT, shard_size=SIZE, workers=2) == COUNT
     assert digests(tmp_path) == digests(shards)

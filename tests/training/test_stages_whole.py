@@ -95,6 +95,7 @@ def whole(tiny, box_worlds, photos, tmp_path_factory):
     return config
 
 
+@pytest.mark.slow
 def test_worlds_and_photographs_become_a_network_and_a_record_of_how(whole, box_room):
     out = whole.out
     told = json.loads((out / FILE_NAME).read_text())
@@ -133,6 +134,7 @@ def test_worlds_and_photographs_become_a_network_and_a_record_of_how(whole, box_
     assert load_model(str(out / MODEL)).predict(np.asarray(box_room(1, 32).rgb)).depth is not None
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_other_settings_are_refused(whole, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in whole.out.rglob("*") if path.is_file()}
     run_stages(replace(whole, threads=2))
@@ -161,6 +163,7 @@ def test_what_cannot_be_is_told_before_anything_is_begun(tiny, box_worlds, photo
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_what_each_stage_takes_in_steps_is_told_at_once_with_its_flag(whole):
     told = []
     show = Show()
