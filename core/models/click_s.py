@@ -307,6 +307,10 @@ class ClickS:
         """See `core.segment.guess.ReadsWhole`."""
         return self._guess.read_whole(panorama_rgb, progress=progress)
 
+    def knows_whole(self, panorama_rgb: NDArray[np.uint8]) -> bool:
+        """See `core.segment.guess.ReadsWhole`."""
+        return self._guess.knows_whole(panorama_rgb)
+
     def know_whole(
         self, panorama_rgb: NDArray[np.uint8], whole: NDArray[np.int16], valid: NDArray[np.bool_] | None
     ) -> None:

@@ -211,6 +211,10 @@ class CentredGuess:
             raise RuntimeError("nobody is there to read the panorama as a whole")
         return self._dense.classes(panorama_rgb, progress=progress)
 
+    def knows_whole(self, panorama_rgb: NDArray[np.uint8]) -> bool:
+        """See `core.segment.guess.ReadsWhole`."""
+        return self._classes is not None and self._photo is not None and self._photo.rgb is panorama_rgb
+
     def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: Classes, valid: Bits | None) -> None:
         """See `core.segment.guess.ReadsWhole`."""
         self._levels(panorama_rgb)

@@ -104,6 +104,10 @@ class ReadsWhole(Protocol):
         """What there is to be read, without remembering it; the same for the same (H, W, 3) sRGB picture."""
         ...
 
+    def knows_whole(self, panorama_rgb: NDArray[np.uint8]) -> bool:
+        """Whether it remembers what was read of this panorama; another one in between makes it forget."""
+        ...
+
     def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: NDArray[Any], valid: NDArray[np.bool_] | None) -> None:
         """Take over what was read of a panorama earlier; otherwise the next guess reads it.
 

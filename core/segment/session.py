@@ -87,7 +87,6 @@ class SegmentSession:
         self._steps: OrderedDict[tuple[Prompts, int | None], _Step] = OrderedDict()
         self._guesses: OrderedDict[Prompts, _Guessed] = OrderedDict()
         self._tiles = RefinedTiles()
-        self._knows_whole = False
         self._valid: dict[tuple[int, ...], Bits] = {}
         self._gaze = (panorama.initial_view.yaw, panorama.initial_view.pitch)
 
@@ -186,12 +185,11 @@ class SegmentSession:
             False when it was read before, also in an earlier run, or nobody wants to.
         """
         guess = self._guess
-        if not isinstance(guess, ReadsWhole) or not guess.whole_key or self._knows_whole:
-            return False
         rgb = self.panorama.rgb
+        if not isinstance(guess, ReadsWhole) or not guess.whole_key or guess.knows_whole(rgb):
+            return False
         whole, was_new = self._encoder.kept(guess.whole_key, lambda: guess.read_whole(rgb, progress=progress))
         guess.know_whole(rgb, whole, self.panorama.valid)
-        self._knows_whole = True
         return was_new
 
     @property

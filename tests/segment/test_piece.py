@@ -143,6 +143,23 @@ def test_a_piece_ends_where_a_partial_panorama_does():
     np.testing.assert_array_equal(piece.bits, bits & valid)
 
 
+def test_after_another_photograph_the_first_one_is_neither_read_again_nor_wider_than_it_was():
+    bits, first = PIECES["around the upper pole"]
+    valid = np.ones_like(bits)
+    valid[:, :50] = False
+    dense = Knows(bits)
+    guess = CentredGuess(SeesRed(), _ranker(), dense=dense, rule=_rule(1.0))
+    photo = painted(cap(HEIGHT, 0, 0, 1))
+    one = SegmentSession(Oracle(), replace(photo, valid=valid), PLAIN, guess=guess)
+    other = SegmentSession(Oracle(), painted(cap(HEIGHT, 90, 0, 1)), PLAIN, guess=guess)
+    one.segment([first])
+    other.segment([first])
+    one.segment([click(-20, 40)])
+    assert dense.asked == 2
+    piece = next(reversed(one._guesses.values())).result.piece
+    np.testing.assert_array_equal(piece.bits, bits & valid)
+
+
 def test_another_photograph_has_pieces_of_its_own():
     bits, first = PIECES["over the lower pole"]
     dense, one = _session(bits)

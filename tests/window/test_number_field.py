@@ -123,6 +123,17 @@ def test_empty_is_as_estimated_and_a_digit_takes_the_place_of_a_name(shown):
     assert panel._height.value() == 2.5
 
 
+@pytest.fixture
+def export_dialog(country, qtbot):
+    dialog = ExportDialog(CloudOptions(), Path("a.ply"))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.activateWindow()
+    with qtbot.waitActive(dialog):
+        pass
+    return dialog
+
+
 def test_a_dialog_does_not_go_on_with_what_was_refused(shown, qtbot):
     dialog = QDialog()
     field = NumberField(dialog, maximum=10.0)
@@ -135,15 +146,9 @@ def test_a_dialog_does_not_go_on_with_what_was_refused(shown, qtbot):
     assert dialog.result() == QDialog.DialogCode.Accepted
 
 
-def test_the_export_reads_its_numbers_in_the_same_way(country, qtbot):
-    dialog = ExportDialog(CloudOptions(), Path("a.ply"))
-    qtbot.addWidget(dialog)
-    dialog.show()
-    dialog.activateWindow()
-    with qtbot.waitActive(dialog):
-        pass
-    assert fields_of(dialog) == {NumberField}
-    for field in (dialog._max, dialog._voxel, dialog._angle):
+def test_the_export_reads_its_numbers_in_the_same_way(export_dialog):
+    assert fields_of(export_dialog) == {NumberField}
+    for field in (export_dialog._max, export_dialog._voxel, export_dialog._angle):
         type_into(field, "2,5", Qt.Key.Key_Tab)
         assert field.value() == 2.5
         type_into(field, "3.5", Qt.Key.Key_Tab)
@@ -172,16 +177,10 @@ def test_no_part_of_what_is_typed_becomes_a_whole_number(shown, qtbot, typed):
     QToolTip.hideText()
 
 
-def test_the_density_takes_digits_and_what_it_says_itself_and_nothing_else(country, qtbot):
-    dialog = ExportDialog(CloudOptions(), Path("a.ply"))
-    qtbot.addWidget(dialog)
-    dialog.show()
-    dialog.activateWindow()
-    with qtbot.waitActive(dialog):
-        pass
+def test_the_density_takes_digits_and_what_it_says_itself_and_nothing_else(export_dialog):
     for typed, expected in (("3", 3), ("5ft", 3), ("every 4th pixel", 4), ("every 4th 2 pixel", 4), ("99", 4)):
-        type_into(dialog._stride, typed, Qt.Key.Key_Tab)
-        assert dialog._stride.value() == expected
+        type_into(export_dialog._stride, typed, Qt.Key.Key_Tab)
+        assert export_dialog._stride.value() == expected
 
 
 def test_no_part_of_the_window_has_a_field_that_reads_numbers_in_another_way():
