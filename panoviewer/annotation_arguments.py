@@ -12,7 +12,7 @@ from core.export.view_set import LAYOUTS, MAX_SIZE, MIN_SIZE
 from core.io.importing import IMPORTERS
 from core.models import DEFAULT_SEGMENTER, DEVICES, SEGMENTERS
 from core.scene import Box, Click
-from panoviewer.arguments import EXIT_CODES, Parser, add_assume, add_debug
+from panoviewer.arguments import EXIT_CODES, Parser, add_assume, add_backend, add_debug
 
 ORDERS = ("zigzag", "raster", "erp")
 SEGMENT_SUFFIXES = (".png", ".json", ".npz")
@@ -55,6 +55,7 @@ def segment_parser() -> Parser:
         "--model", default=DEFAULT_SEGMENTER, metavar="NAME|DIR", help=f"one of {names}; or a folder of your own"
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU when there is one")
+    add_backend(parser)
     parser.add_argument(
         "--order", choices=ORDERS, default=ORDERS[0], help="of the views; erp has none (default: zigzag)"
     )

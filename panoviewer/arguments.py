@@ -316,6 +316,11 @@ def _add_model(parser: Parser) -> None:
         help=f"{names}; a folder or .safetensors file; or a perspective network's folder or hub name",
     )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="auto takes a GPU when there is one")
+    add_backend(parser)
+
+
+def add_backend(parser: Parser) -> None:
+    """What computes."""
     parser.add_argument(
         "--backend",
         choices=BACKENDS,

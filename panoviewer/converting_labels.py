@@ -17,6 +17,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from core.errors import UnsupportedImage
 from core.export.panorama import cube_faces
 from core.geometry.warp import resize_erp, turn_erp
+from core.io.header import check_is_file
 from core.io.memory import default_memory_budget, format_bytes
 from core.panorama import is_full_sphere
 
@@ -50,6 +51,7 @@ def read_labels(path: Path) -> Labels:
     Raises:
         UnsupportedImage: It holds something else.
     """
+    check_is_file(path)
     try:
         with PngImagePlugin.PngImageFile(path) as picture:
             check_size(picture, path)

@@ -21,6 +21,7 @@ from core.geometry.warp import resize_erp, turn_erp
 from core.io.cube_files import cube_files
 from core.io.deep import UnknownPixels
 from core.io.exr import ExrError, read_exr, read_exr_header
+from core.io.header import check_is_file
 from core.panorama import is_full_sphere
 from core.prediction import Prediction
 from core.progress import silent
@@ -66,6 +67,7 @@ def read_map(path: Path) -> Map:
     """
     faces = cube_files(path, ending_of(path))
     if faces is None:
+        check_is_file(path)
         values = _values(path)
         if not is_full_sphere(*values.shape[:2]):
             layout = next((layout for layout in (STRIP, CROSS) if layout.fits(*values.shape[:2])), None)

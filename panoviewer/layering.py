@@ -64,6 +64,7 @@ class Layering(QObject):
         self._actions = actions
         self._style = OverlayStyle(color_map=settings[COLOR_MAP])
         self._pending: Layer | None = None
+        self._shows_first = False
         panel.style_changed.connect(self.set_style)
         cloud_panel.color_changed.connect(lambda _color: self.color_cloud())
         cloud_panel.see_through_changed.connect(lambda on: cloud.set_see_through(enabled=on))
@@ -92,6 +93,13 @@ class Layering(QObject):
             layer = None
         self.set_style(self._style.only(layer))
 
+    def run(self) -> None:
+        """Run the model; where no layer shows, the first that it tells of does when it is done."""
+        if self._session.put_off(self.run):
+            return
+        self._shows_first = True
+        self._session.predict()
+
     def set_style(self, style: OverlayStyle) -> None:
         """Draw the layers in another way."""
         self._style = style
@@ -111,20 +119,27 @@ class Layering(QObject):
 
     def _begin(self) -> None:
         """Another panorama begins without layers and with limits of its own."""
-        self._pending = None
+        self._forget_pending()
         self.set_style(replace(self._style.only(None), limits=None, isolated_class=None))
 
     def _show_prediction(self) -> None:
         prediction = self._session.document.prediction
         self._panel.set_prediction(prediction, self._session.summary)
-        if prediction is not None and self._pending is not None:
-            layer, self._pending = self._pending, None
-            self.set_style(self._style.only(layer))
-        else:
+        if prediction is None:
             self.color_cloud()
+            return
+        layer, shows_first = self._pending, self._shows_first and not self._style.visible()
+        self._forget_pending()
+        if layer is None and shows_first:
+            told = prediction.maps()
+            layer = next((layer for layer in COLOR_OF_LAYER if layer.value in told), None)
+        if layer is None:
+            self.color_cloud()
+        else:
+            self.set_style(self._style.only(layer))
 
     def _forget_pending(self) -> None:
-        self._pending = None
+        self._pending, self._shows_first = None, False
 
     def _check_actions(self) -> None:
         for layer in COLOR_OF_LAYER:

@@ -270,7 +270,7 @@ class MainWindow(QMainWindow):
             "save_view": self.pictures.save_view,
             "settings": lambda: SettingsDialog(self.settings, self.shortcuts, self).open(),
             "quit": self.close,
-            "run": self.session.predict,
+            "run": lambda: self.layering.run(),  # noqa: PLW0108
             "models": self.weights.show,
             "cancel": self.session.jobs.cancel,
             **{name: partial(self._compare, name) for name in COMPARISONS},
@@ -320,7 +320,7 @@ class MainWindow(QMainWindow):
         self.pointing.told.connect(self.status.setText)
         self.comparison.noted.connect(self.messages.show_note)
 
-        self.inference.run_requested.connect(session.predict)
+        self.inference.run_requested.connect(self.layering.run)
         self.inference.cancel_requested.connect(session.jobs.cancel)
         self.inference.device_changed.connect(lambda name: self.settings.__setitem__(DEVICE, name))
         self.inference.model_changed.connect(lambda name: self.settings.__setitem__(MODEL, name))

@@ -55,7 +55,7 @@ def segment(argv: Sequence[str]) -> int:
     grid = PictureGrid.of_file(args.file, assume=args.assume)
     with Console() as console:
         console.notes(args.file, panorama.notes)
-        network = load_segmenter(spec.name, device=args.device, view_size=args.view_size)
+        network = load_segmenter(spec.name, device=args.device, backend=args.backend, view_size=args.view_size)
         session = SegmentSession(
             network,
             panorama,

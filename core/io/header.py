@@ -238,8 +238,8 @@ def open_picture(path: str | os.PathLike[str]) -> Iterator[OpenPicture]:
     """
     file = Path(path)
     with contextlib.ExitStack() as stack:
+        check_is_file(file)
         with _sentences(file):
-            _check_is_file(file)
             stream = stack.enter_context(WatchedFile(file))
             name = _format(stream, file)
             picture = _open_light(stream, name, file) or _open_image(stack, stream, name, file)
@@ -342,8 +342,14 @@ def _short(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:100].rstrip(". ")
 
 
-def _check_is_file(file: Path) -> None:
-    status = file.stat()
+def check_is_file(file: Path) -> None:
+    """Whatever a path names that cannot be a picture is refused before it is opened.
+
+    Raises:
+        UnsupportedImage: There is nothing, a folder, a device, or a file of no bytes.
+    """
+    with _sentences(file):
+        status = file.stat()
     if stat.S_ISDIR(status.st_mode):
         raise UnsupportedImage(f"Expected a picture, got a folder; choose a file in it: {file}")
     if not stat.S_ISREG(status.st_mode):

@@ -175,6 +175,7 @@ SEGMENTERS: tuple[ModelSpec, ...] = (
         parameters=3_382_751,
         operations=5.66e9,
         peak_bytes=340_000_000,
+        backends=("torch", "onnxruntime"),
     ),
     *(
         ModelSpec(
@@ -298,25 +299,28 @@ def load_model(name: str, *, device: str = "auto", backend: Backend = "auto") ->
             model does not run on that backend.
     """
     spec = find_model(name)
-    if backend not in ("auto", *spec.backends):
-        raise ModelUnavailable(f"The model {name} runs on {' or '.join(spec.backends)}, got the backend {backend}.")
+    _check_backend(spec, backend)
     return cast(PanoramaModel, _load(spec, device, backend))
 
 
-def load_segmenter(name: str, *, device: str = "auto", view_size: int | None = None) -> ClickNetwork:
+def load_segmenter(
+    name: str, *, device: str = "auto", backend: Backend = "auto", view_size: int | None = None
+) -> ClickNetwork:
     """A click network, ready for `core.segment`.
 
     Args:
         name: As for `find_segmenter`.
         device: As for `load_model`.
+        backend: As for `load_model`.
         view_size: One of its `ModelSpec.view_sizes`, or its own, which is meant by None, too.
 
     Raises:
         ModelUnavailable: As for `load_model`, or the network has no views of this size.
     """
     spec = find_segmenter(name)
+    _check_backend(spec, backend)
     if view_size is None or not spec.view_sizes:
-        network = cast("ClickNetwork", _load(spec, device))
+        network = cast("ClickNetwork", _load(spec, device, backend))
         if view_size not in (None, network.view_size):
             raise ModelUnavailable(
                 f"Expected views of {network.view_size} pixels, the only size that {name} reads, got {view_size}; "
@@ -326,7 +330,14 @@ def load_segmenter(name: str, *, device: str = "auto", view_size: int | None = N
     if view_size not in spec.view_sizes:
         sizes = " or ".join(map(str, spec.view_sizes))
         raise ModelUnavailable(f"Expected views of {sizes} for {name}, got {view_size}; choose another size.")
-    return cast("ClickNetwork", _load(spec, device, view_size=view_size))
+    return cast("ClickNetwork", _load(spec, device, backend, view_size=view_size))
+
+
+def _check_backend(spec: ModelSpec, backend: Backend) -> None:
+    if backend not in ("auto", *spec.backends):
+        raise ModelUnavailable(
+            f"The model {spec.name} runs on {' or '.join(spec.backends)}, got the backend {backend}."
+        )
 
 
 def _load(spec: ModelSpec, device: str, backend: Backend = "auto", **options: object) -> object:

@@ -10,21 +10,30 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelUnavailable
 from core.mask import SphereMask
-from core.models import find_segmenter, weights_file
+from core.models import Backend, find_segmenter, weights_file
+from core.models.click_calls import (
+    PARTS,
+    ClickCalls,
+    GraphCalls,
+    MemoryArrays,
+    PromptArrays,
+    TorchCalls,
+    ViewFeatures,
+)
 from core.models.devices import pick_device
+from core.models.graph_runner import graph_file
 from core.models.pano_classes import PanoClasses
-from core.models.runners import TorchRunner, device_of, tensor
+from core.models.runners import check_backend, check_graphs
 from core.models.weights import load_strictly, read_metadata
 from core.progress import Progress, silent
 from core.scene import Box, Click
@@ -35,10 +44,7 @@ from core.segment.network import MemoryFrame, ViewAnswer, ViewPrompt
 from core.segment.ranking import read_ranking
 
 if TYPE_CHECKING:
-    from torch import device as Device
-
-    from core.models.networks.click_prompts import ClickPrompt
-    from core.models.networks.click_s import ClickSNet, Pyramid
+    from core.models.networks.click_s import ClickSNet
 
 _log = logging.getLogger(__name__)
 NAME = "click-s"
@@ -106,22 +112,13 @@ class ClickSConfig:
         return cls(view, centred, (widths[0], widths[1], widths[2], widths[3]), (layers[0], layers[1]), memory)
 
 
-class ViewFeatures(NamedTuple):
-    """What is known of one view or of a stack of them, float16; see `core.models.networks.click_s.Pyramid`."""
-
-    half: NDArray[np.float16]
-    quarter: NDArray[np.float16]
-    eighth: NDArray[np.float16]
-    seen: NDArray[np.float16]
-    body: NDArray[np.float16]
-
-
 class ClickS:
     """The click network that comes with PanoViewer.
 
     Args:
         weights: A safetensors file; the bundled one when left out.
         device: "auto", "cpu", "cuda", "mps" or another torch device.
+        backend: "auto" takes onnxruntime on a CPU where its graphs lie beside the weights: it is the faster one there.
         ranked: Whether the file beside the weights, where there is one, says which of several first masks is meant.
 
     Raises:
@@ -131,7 +128,14 @@ class ClickS:
 
     name = NAME
 
-    def __init__(self, weights: Path | None = None, *, device: str = "auto", ranked: bool = True) -> None:
+    def __init__(
+        self,
+        weights: Path | None = None,
+        *,
+        device: str = "auto",
+        backend: Backend = "auto",
+        ranked: bool = True,
+    ) -> None:
         path = weights or weights_file(find_segmenter(NAME))
         try:
             self.config = ClickSConfig.from_metadata(read_metadata(path, max_bytes=MAX_BYTES))
@@ -139,10 +143,7 @@ class ClickS:
             raise ModelUnavailable(
                 f"Expected the weights of {NAME}, got those of something else ({error}); install it again: {path}"
             ) from error
-        network = self.config.build()
-        load_strictly(network, path, max_bytes=MAX_BYTES)
-        # In full precision alone: what is encoded is kept, and must not depend on how much memory was free.
-        self._runner = TorchRunner.of_network(network, device=pick_device(device), is_mapped=False)
+        self._calls = self._pick_calls(path, device, backend)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         known = read_ranking(path.with_name(RANKING.format(path.stem)), digest) if ranked else None
         ranker, rule = known or (None, None)
@@ -157,17 +158,35 @@ class ClickS:
             )
             dense = rule = None
         self._guess = CentredGuess(self, ranker, dense=dense, rule=rule)
-        self._fingerprint = f"{NAME}-{digest[:16]}"
+        # Encodings of both are alike to rounding, and what is cut out must not depend on which of them were kept.
+        how = "-graphs" if isinstance(self._calls, GraphCalls) else ""
+        self._fingerprint = f"{NAME}-{digest[:16]}{how}"
+
+    def _pick_calls(self, weights: Path, device: str, backend: Backend) -> ClickCalls:
+        check_backend(backend)
+        graphs = [graph_file(weights, part) for part in PARTS]
+        if backend == "onnxruntime":
+            check_graphs(graphs, device)
+            return GraphCalls(weights)
+        device = pick_device(device)
+        if backend == "auto" and device == "cpu" and all(graph.is_file() for graph in graphs):
+            try:
+                return GraphCalls(weights)
+            except ModelUnavailable as error:
+                _log.warning("%s PyTorch is used instead.", error)
+        network = self.config.build()
+        load_strictly(network, weights, max_bytes=MAX_BYTES)
+        return TorchCalls(network, device)
 
     @property
     def device(self) -> str:
         """Where it ran last: 'cpu', 'cuda:0', ..."""
-        return self._runner.device
+        return self._calls.device
 
     @property
     def told(self) -> tuple[str, ...]:
         """See `core.segment.network.TellsDetours`."""
-        return self._runner.told
+        return self._calls.told
 
     @property
     def view_size(self) -> int:
@@ -205,48 +224,28 @@ class ClickS:
         Returns:
             A stack, for `decode_views`.
         """
-        import torch
-
         if views.ndim != 4 or views.dtype != np.uint8 or views.shape[3] != 3 or any(s % 32 for s in views.shape[1:3]):
             raise ValueError(f"expected views uint8 (n, s, s, 3), s a multiple of 32, got {views.dtype} {views.shape}")
         if len(fovs) != len(views):
             raise ValueError(f"expected a field of view for each of {len(views)} views, got {len(fovs)}")
-
-        def work(network: ClickSNet, part: slice) -> ViewFeatures:
-            device, some = device_of(network), np.ascontiguousarray(views[part])
-            # Already channels-last: only the order of the axes is said differently.
-            rgb = torch.from_numpy(some).to(device).permute(0, 3, 1, 2).float() / 255
-            pyramid = network.encode(rgb, tensor(fovs[part], device), tensor([float(centred)] * len(some), device))
-            return ViewFeatures(*(level.half().contiguous().cpu().numpy() for level in pyramid))
-
-        said = self._runner.each(len(views), work)
-        return said[0] if len(said) == 1 else ViewFeatures(*map(np.concatenate, zip(*said, strict=True)))
+        widths, middle = np.asarray(fovs, np.float32), np.full(len(views), centred, np.float32)
+        return self._calls.encode(views, widths, middle)
 
     def attend(self, features: ViewFeatures, memories: Sequence[MemoryFrame]) -> ViewFeatures:
         """See `ClickNetwork`."""
-        import torch
-
-        from core.models.networks.click_s import Memories
-
         if not memories:
             return features
 
-        def work(network: ClickSNet, _one: slice) -> NDArray[np.float16]:
-            device = device_of(network)
-            pyramid = network.attend(
-                _pyramid([level[None] for level in features], device),
-                Memories(
-                    tokens=tensor(np.stack([frame.memory for frame in memories]), device)[None],
-                    distance=tensor([frame.distance for frame in memories], device)[None],
-                    angle=tensor([frame.angle for frame in memories], device)[None],
-                    prompted=tensor([float(frame.prompted) for frame in memories], device)[None],
-                    valid=torch.ones(1, len(memories), dtype=torch.bool, device=device),
-                ),
-            )
-            body: NDArray[np.float16] = pyramid.body[0].half().cpu().numpy()
-            return body
+        def row(values: Iterable[float]) -> NDArray[np.float32]:
+            return np.array([list(values)], np.float32)
 
-        return features._replace(body=self._runner.each(1, work)[0])
+        known = MemoryArrays(
+            tokens=np.stack([frame.memory for frame in memories])[None],
+            distance=row(frame.distance for frame in memories),
+            angle=row(frame.angle for frame in memories),
+            prompted=row(frame.prompted for frame in memories),
+        )
+        return features._replace(body=self._calls.attend(features, known))
 
     def decode(self, features: ViewFeatures, prompt: ViewPrompt) -> ViewAnswer:
         """See `ClickNetwork`."""
@@ -259,21 +258,11 @@ class ClickS:
             features: Of `encode_views`.
             prompts: One for each view.
         """
-        import torch
-
-        def work(network: ClickSNet, part: slice) -> list[ViewAnswer]:
-            device = device_of(network)
-            pyramid = _pyramid([level[part] for level in features], device)
-            answer = network.decode(pyramid, _prompt(prompts[part], pyramid.half.shape[-1], device))
-            logits = answer.logits.float().cpu().numpy()
-            quality = torch.sigmoid(answer.quality).float().cpu().numpy()
-            presence = answer.presence.float().cpu().numpy()
-            return [
-                ViewAnswer(masks, qualities, float(there), chosen=OBJECT)
-                for masks, qualities, there in zip(logits, quality, presence, strict=True)
-            ]
-
-        return list(chain.from_iterable(self._runner.each(len(prompts), work)))
+        logits, quality, presence = self._calls.decode(features, _arrays(prompts, features[0].shape[-1]))
+        return [
+            ViewAnswer(masks, (1 + np.tanh(qualities / 2)) / 2, float(there), chosen=OBJECT)
+            for masks, qualities, there in zip(logits, quality, presence, strict=True)
+        ]
 
     def guess(
         self,
@@ -335,21 +324,12 @@ class ClickS:
         Returns:
             (t, 64) tokens.
         """
-
-        def work(network: ClickSNet, _one: slice) -> NDArray[np.float32]:
-            device = device_of(network)
-            pyramid = _pyramid([level[None] for level in features], device)
-            said = network.remember(pyramid, tensor(answer, device)[None, None], tensor([presence], device))
-            tokens: NDArray[np.float32] = said[0].float().cpu().numpy()
-            return tokens
-
-        return self._runner.each(1, work)[0]
+        said = np.asarray(answer, np.float32)[None, None]
+        return self._calls.remember(features, said, np.array([presence], np.float32))
 
 
-def _prompt(prompts: Sequence[ViewPrompt], answer_size: int, device: Device) -> ClickPrompt:
-    from core.models.networks.click_prompts import ClickPrompt
-
-    batch, most = len(prompts), max(len(prompt.points) for prompt in prompts)
+def _arrays(prompts: Sequence[ViewPrompt], answer_size: int) -> PromptArrays:
+    batch, most = len(prompts), max(1, *(len(prompt.points) for prompt in prompts))
     points = np.zeros((batch, most, 2), np.float32)
     signs = np.zeros((batch, most), np.float32)
     box = np.full((batch, 4), np.nan, np.float32)
@@ -362,12 +342,4 @@ def _prompt(prompts: Sequence[ViewPrompt], answer_size: int, device: Device) -> 
             box[row] = prompt.box
         if prompt.prior is not None:
             prior[row, 0] = prompt.prior
-    return ClickPrompt(*(tensor(value, device) for value in (points, signs, box, prior)))
-
-
-def _pyramid(features: Sequence[NDArray[np.float16]], device: Device) -> Pyramid:
-    import torch
-
-    from core.models.networks.click_s import Pyramid
-
-    return Pyramid(*(tensor(level, device).contiguous(memory_format=torch.channels_last) for level in features))
+    return PromptArrays(points, signs, box, prior)

@@ -76,12 +76,13 @@ class OnnxRunner:
         progress(1, 1)
 
 
-def open_graph(graph: Path, weights: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    """A session of onnxruntime for a batch of one.
+def open_graph(graph: Path, weights: Path, *, batch: int | None = 1) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    """A session of onnxruntime.
 
     Args:
         graph: The ONNX file, in the folder of the weights that it names.
         weights: The safetensors file.
+        batch: How many pictures it gets at once; None where that differs.
 
     Raises:
         ModelUnavailable: One of the files is missing or broken, or the graph was made for other weights.
@@ -92,8 +93,9 @@ def open_graph(graph: Path, weights: Path) -> Any:  # noqa: ANN401 - onnxruntime
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = _threads()
-    # Otherwise it is not known when the graph is opened that it is one, and less is folded.
-    options.add_free_dimension_override_by_name("batch", 1)
+    if batch is not None:
+        # Otherwise it is not known when the graph is opened, and less is folded.
+        options.add_free_dimension_override_by_name("batch", batch)
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's own exceptions share no base class

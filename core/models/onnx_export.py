@@ -186,7 +186,8 @@ def _traced(graph: Graph) -> Any:  # noqa: ANN401 - onnx has no types
         try:
             program = torch.onnx.export(
                 graph.call.eval(),
-                tuple(graph.inputs.values()),
+                # The tracer takes one tensor that is given twice for one input.
+                tuple(value.clone() for value in graph.inputs.values()),
                 dynamo=True,
                 verbose=False,
                 optimize=False,

@@ -356,17 +356,10 @@ def pick_runner(
         ModelUnavailable: As for both; or there is no graph, or another device was asked for than it runs on.
         ValueError: There is no such backend.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend}")
+    check_backend(backend)
     graph = graph_file(weights, "")
     if backend == "onnxruntime":
-        if device not in ("auto", "cpu"):
-            raise ModelUnavailable(f"The backend onnxruntime runs on the CPU, got device {device}; choose cpu or auto.")
-        if not graph.is_file():
-            raise ModelUnavailable(
-                "Expected an ONNX graph beside the weights, got none; write it with 'panoviewer models export', "
-                f"or choose the backend torch: {graph}"
-            )
+        check_graphs([graph], device)
         return OnnxRunner(graph, weights)
     device = pick_device(device)
     if backend == "auto" and faster == "onnxruntime" and device == "cpu" and graph.is_file():
@@ -375,3 +368,33 @@ def pick_runner(
         except ModelUnavailable as error:
             _log.warning("%s PyTorch is used instead.", error)
     return TorchRunner(build, weights, device=device, exact=exact)
+
+
+def check_backend(backend: Backend) -> None:
+    """Refuse what is none of `BACKENDS`.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend}")
+
+
+def check_graphs(graphs: Sequence[Path], device: str) -> None:
+    """Whether ONNX Runtime can do what it was asked for by name.
+
+    Args:
+        graphs: That a model needs.
+        device: That was asked for.
+
+    Raises:
+        ModelUnavailable: It is another device than a CPU, or there is no such graph.
+    """
+    if device not in ("auto", "cpu"):
+        raise ModelUnavailable(f"The backend onnxruntime runs on the CPU, got device {device}; choose cpu or auto.")
+    missing = next((graph for graph in graphs if not graph.is_file()), None)
+    if missing is not None:
+        raise ModelUnavailable(
+            "Expected an ONNX graph beside the weights, got none; write it with 'panoviewer models export', "
+            f"or choose the backend torch: {missing}"
+        )

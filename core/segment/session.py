@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +34,16 @@ Bits = NDArray[np.bool_]
 _KEPT_STEPS = 24
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Guessed:
-    """A first mask, and the same on the photograph's grid."""
+    """A first mask, and the same on the photograph's grid, which is merged when a later click begins with it."""
 
     result: GuessResult
-    mask: SphereMask
+    merged: Callable[[], SphereMask]
+
+    @cached_property
+    def mask(self) -> SphereMask:
+        return self.merged()
 
 
 @dataclass(eq=False)
@@ -216,11 +221,14 @@ class SegmentSession:
             rough = self._glimpse(self._guess, steps, progress)
             if rough is not None:
                 yield self._update(Stage.FIRST, _Step(steps[-1].prompts, rough), reading, ())
-            before: SphereMask | None = None
+            guessed: _Guessed | None = None
             for step in steps:
-                guessed = self._guessed(self._guess, step.prompts, before, progress)
-                step.guess, before = guessed.result, guessed.mask
+                guessed = self._guessed(self._guess, step.prompts, guessed, progress)
+                step.guess = guessed.result
             yield self._update(Stage.FIRST if rough is None else Stage.REFINED, steps[-1], reading, ())
+            if guessed is not None:
+                # Nobody waits for it now, and the next click would.
+                _ = guessed.mask
         sweep: Sweep | None = None
         for step in steps:
             if step.sweep is None:
@@ -249,22 +257,25 @@ class SegmentSession:
         with self._timed("network"):
             return guess.glimpse(self.panorama.rgb, prompts.clicks, prompts.box, progress=progress)
 
-    def _guessed(self, guess: FirstGuess, prompts: Prompts, before: SphereMask | None, progress: Progress) -> _Guessed:
+    def _guessed(self, guess: FirstGuess, prompts: Prompts, before: _Guessed | None, progress: Progress) -> _Guessed:
         """The first mask for some prompts; it depends on them alone, whatever was asked for in between."""
         if prompts not in self._guesses:
             progress(0, 1)
             with self._timed("whole"):
                 self.read_whole(progress)
+            previous = None if before is None else before.mask
             with self._timed("network"):
-                result = guess.guess(self.panorama.rgb, prompts.clicks, prompts.box, before, progress=progress)
-            with self._timed("merge"):
-                views = [*views_of_guess(result, None, rules=True), *views_of_piece(result, None)]
-                mask = SphereMask.pack(self._seen(merge_mask(views, *self._grid, Merge.MAX)))
-            self._guesses[prompts] = _Guessed(result, mask)
+                result = guess.guess(self.panorama.rgb, prompts.clicks, prompts.box, previous, progress=progress)
+            self._guesses[prompts] = _Guessed(result, partial(self._merged, result))
             while len(self._guesses) > max(_KEPT_STEPS, len(prompts.clicks) + 1):
                 self._guesses.popitem(last=False)
         self._guesses.move_to_end(prompts)
         return self._guesses[prompts]
+
+    def _merged(self, result: GuessResult) -> SphereMask:
+        with self._timed("merge"):
+            views = [*views_of_guess(result, None, rules=True), *views_of_piece(result, None)]
+            return SphereMask.pack(self._seen(merge_mask(views, *self._grid, Merge.MAX)))
 
     def _look(self, sweep: Sweep, number: int, reading: int | None, progress: Progress) -> None:
         """Ask the network about one view."""

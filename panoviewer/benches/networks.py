@@ -85,10 +85,15 @@ def _pano_s() -> nn.Module:
     return PanoSConfig(("anything",) * _CLASSES).build()
 
 
-def _pano_s_graphs(network: Any) -> list[Graph]:  # noqa: ANN401 - each takes its own
-    from core.models.networks.graphs import pano_s_graph
+def _pano_s_graphs(height: int) -> Callable[[Any], list[Graph]]:
+    """Its graph reads one size alone."""
 
-    return [pano_s_graph(network, 256)]
+    def graphs(network: Any) -> list[Graph]:  # noqa: ANN401 - each takes its own
+        from core.models.networks.graphs import pano_s_graph
+
+        return [pano_s_graph(network, height)]
+
+    return graphs
 
 
 def _click_s() -> nn.Module:
@@ -170,8 +175,8 @@ def _shape(example: Tensor, free: Any, lengths: dict[str, int]) -> list[int]:  #
 
 
 NETWORKS = (
-    Network("pano-s", "512 x 256", _pano_s, _pano_s_graphs, _one_picture(256)),
-    Network("pano-s-1024", "1024 x 512", _pano_s, _pano_s_graphs, _one_picture(512)),
+    Network("pano-s", "512 x 256", _pano_s, _pano_s_graphs(256), _one_picture(256)),
+    Network("pano-s-1024", "1024 x 512", _pano_s, _pano_s_graphs(512), _one_picture(512)),
     Network("click-s", f"{_VIEW} x {_VIEW}", _click_s, _click_s_graphs, _one_view),
     Network("dap", "1024 x 512", _dap, _dap_graphs, _one_picture(512), is_large=True, is_mapped=True, peak_goal=2.2e9),
     Network(

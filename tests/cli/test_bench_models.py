@@ -210,3 +210,16 @@ def test_goals_are_those_of_the_large_networks():
     assert row.is_met
     assert ">= 55%" in table([row])
     assert not Row("x", "", 1, Unit.SHARE, sample_of([0.5]), goal=at_least(0.55)).is_met
+
+
+@pytest.mark.parametrize(
+    "network", [one for one in NETWORKS if not one.name.startswith("sam2")], ids=lambda one: one.name
+)
+def test_a_graph_is_asked_about_sizes_that_it_can_read(network):
+    with torch.device("meta"):
+        graphs = network.graphs(network.build())
+    for graph in graphs:
+        for name, shape in network.ask(graph).items():
+            free = graph.free.get(name, {})
+            fixed = [axis for axis in range(len(shape)) if axis not in free]
+            assert [shape[axis] for axis in fixed] == [graph.inputs[name].shape[axis] for axis in fixed]

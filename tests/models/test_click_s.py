@@ -144,7 +144,7 @@ def test_too_little_memory_is_told_in_one_sentence_whatever_was_being_done(model
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(model._runner.network, step, full)
+    monkeypatch.setattr(model._calls._runner.network, step, full)
     with pytest.raises(ModelUnavailable, match=r"^This computer has too little free memory .*smaller model\.$"):
         {
             "encode": lambda: model.encode(_view(0)),

@@ -86,6 +86,11 @@ class Asked:
         )
 
 
+def network_of(model):
+    """The torch module behind a model."""
+    return getattr(model, "_calls", model)._runner.network
+
+
 def numbers(said):
     """All arrays of an answer."""
     if hasattr(said, "logits"):
@@ -107,7 +112,7 @@ def test_a_click_network_goes_on_with_the_cpu_wherever_memory_runs_out(opened, t
     expected = asked.of(here, call)
     model = opened(DEVICE)
     assert isinstance(model, TellsDetours)
-    before = {name: value.to("cpu").clone() for name, value in model._runner.network.state_dict().items()}
+    before = {name: value.to("cpu").clone() for name, value in network_of(model).state_dict().items()}
     asked.of(model, call)  # some of what it needs is kept from then on
     there.count = 0
     is_same(asked.of(model, call), expected)
@@ -122,7 +127,7 @@ def test_a_click_network_goes_on_with_the_cpu_wherever_memory_runs_out(opened, t
         there.full = lambda _number, _result: False
         is_same(asked.of(model, call), expected)
         assert model.device == str(DEVICE), "the memory is free again"
-    after = {name: value.to("cpu") for name, value in model._runner.network.state_dict().items()}
+    after = {name: value.to("cpu") for name, value in network_of(model).state_dict().items()}
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 

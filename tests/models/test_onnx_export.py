@@ -191,7 +191,7 @@ def test_the_bundled_click_network_is_exported_in_four_parts(tmp_path):
     assert [path.name for path in written] == ["click_s.safetensors", *(f"click_s_{part}.onnx" for part in parts)]
     for path in written[1:]:
         onnx.checker.check_model(str(path), full_check=True)
-    network = load_segmenter("click-s", device="cpu")._runner.network
+    network = load_segmenter("click-s", device="cpu", backend="torch")._calls._runner.network
     for size in (128, 256):
         encode = network.encode
         says_the_same(written[1], encode, pictures(2, 3, size, size), torch.ones(2), torch.zeros(2))

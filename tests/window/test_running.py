@@ -30,6 +30,21 @@ def test_the_first_key_runs_the_model_and_shows_the_depth(window, settle, fake_m
     assert window.badge.text().startswith("CPU")
 
 
+def test_running_the_model_shows_the_depth_where_no_layer_shows_and_leaves_one_that_does(window, settle, fake_model):
+    before = shot(window.stage.erp)
+    press(window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    settle(window)
+    assert fake_model.runs == 1
+    assert np.abs(shot(window.stage.erp) - before).mean() > 20
+    assert window.actions_by_name["depth"].isChecked()
+    press(window, Qt.Key.Key_2)
+    settle(window)
+    press(window, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
+    settle(window)
+    assert fake_model.runs == 2
+    assert window.layering.style.visible() == [Layer.NORMALS]
+
+
 def test_the_other_keys_show_other_layers_without_running_again(window, settle, fake_model):
     predicted(window, settle)
     pictures = [shot(window.stage.perspective)]
