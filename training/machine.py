@@ -64,8 +64,8 @@ def open_fabric(recipe: Recipe, config: TrainConfig, processes: Processes) -> Fa
     backend = "gloo" if is_cpu else "nccl"
     strategy: Any = "auto"
     if config.strategy == "ddp":
-        # Of click-s a batch of sequences uses other parts than one of single views.
-        strategy = DDPStrategy(process_group_backend=backend, find_unused_parameters=True)
+        # Of click-s a batch of sequences uses other parts than one of single views. Buffers are shared after a step.
+        strategy = DDPStrategy(process_group_backend=backend, find_unused_parameters=True, broadcast_buffers=False)
     elif config.strategy == "fsdp":
         strategy = ModelParallelStrategy(
             parallelize_fn=_Sharding(recipe.blocks),
@@ -135,6 +135,7 @@ class Machine:
         self._optimizer = cast("_FabricOptimizer", self.fabric.setup_optimizers(optimizer))
         self._plain_optimizer = optimizer
         self._means = {name: value.detach().clone() for name, value in self._changing().items()}
+        self._before = self._buffers()
 
     def _changing(self) -> dict[str, Tensor]:
         """What training changes: parameters that learn, and buffers."""
@@ -149,10 +150,16 @@ class Machine:
         return device
 
     def gradient(self, batches: list[Batch], seeds: list[int]) -> list[dict[str, Tensor]]:
-        """Leave the mean gradient of these and all other processes' batches in the network; gives what is logged."""
+        """Leave the mean gradient of these and all other processes' batches in the network; gives what is logged.
+
+        Buffers, which batch normalisation changes as it computes, become what they would on average.
+        """
         self._optimizer.zero_grad()
-        told = []
+        self._before = self._buffers()
+        told, after = [], []
         for index, (batch, seed) in enumerate(zip(batches, seeds, strict=True)):
+            if index:
+                self._set_buffers(self._before)
             # Whatever chance there is in a loss follows from the part, not from what was computed before it here.
             torch.manual_seed(seed)
             moved = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.tensors.items()}
@@ -160,7 +167,42 @@ class Machine:
                 loss, parts = self._task(moved, batch.step)
                 self.fabric.backward(loss / len(batches))
             told.append({"loss": loss.detach(), **parts})
+            after.append(self._buffers())
+        if len(batches) * self._processes.count > 1:
+            self._set_buffers(self._mean_buffers(after))
         return told
+
+    def take_back(self) -> None:
+        """Undo what computing the last gradient has changed: nothing is learned from it."""
+        self._set_buffers(self._before)
+
+    def _buffers(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.network.named_buffers()}
+
+    @torch.no_grad()
+    def _set_buffers(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in self.network.named_buffers():
+            value.copy_(values[name])
+
+    def _mean_buffers(self, after: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The buffers before, changed by the mean of what the parts of all processes changed; counts are alike in all.
+
+        What no part changes stays as it is to the last bit.
+        """
+        means = dict(after[-1])
+        names = [name for name, value in means.items() if value.dtype.is_floating_point]
+        if not names:
+            return means
+        changes = torch.stack(
+            [torch.cat([(one[name] - self._before[name]).flatten() for name in names]) for one in after]
+        ).mean(dim=0)
+        if self._processes.count > 1:
+            torch.distributed.all_reduce(changes)
+            changes /= self._processes.count
+        sizes = [means[name].numel() for name in names]
+        for name, change in zip(names, changes.split(sizes), strict=True):
+            means[name] = self._before[name] + change.reshape(self._before[name].shape)
+        return means
 
     def clipped_norm(self) -> float:
         """Clip the gradient; its norm before, of all processes together."""
@@ -211,11 +253,13 @@ class Machine:
                 value.copy_(kept[name])
 
     def judge_alone(self, batch: Batch, seed: int) -> float:
-        """The loss of a batch for this process alone, without gradients; not for a network that is spread."""
+        """The loss of a batch for this process alone; nothing is learned. Not for a network that is spread."""
         torch.manual_seed(seed)
+        kept = self._buffers()
         with torch.no_grad(), self.fabric.autocast():
             moved = {name: tensor.to(self.device) for name, tensor in batch.tensors.items()}
             loss, _ = self._recipe.loss(self.network, Batch(moved, batch.step))
+        self._set_buffers(kept)
         return float(loss)
 
     def any_says(self, flags: list[bool]) -> list[bool]:

@@ -61,6 +61,7 @@ class Run:
             self.machine.learn(rate)
             self._left_out = 0
         else:
+            self.machine.take_back()
             self._leave_out([float(figures["loss"]) for figures in told], parts, seeds, quarantine)
         self.step += 1
         self.samples += config.batch * config.parts

@@ -32,7 +32,9 @@ def test_a_sample_whose_loss_is_not_finite_is_found_listed_and_left_out(tmp_path
     assert line.split("\t")[1] == "loss not finite"
     assert line.split("\t")[2].endswith("001.txt")
     assert f"Step {spoilt[0] - 1} was left out" in caplog.text
-    assert all(value.isfinite().all() for value in load_checkpoint(config.out, "tiny")["model"].values())
+    state = load_checkpoint(config.out, "tiny")
+    assert all(value.isfinite().all() for part in ("model", "ema") for value in state[part].values())
+    assert state["history"][-1]["error"] < 10
 
 
 def test_a_run_that_is_resumed_leaves_spoilt_samples_out_from_the_same_step_on(tmp_path):
