@@ -23,6 +23,7 @@ from core.io.atomic import atomic_file, export_errors, make_folder
 from core.io.digest import content_sha256
 from core.io.folder import list_panoramas
 from core.progress import Progress, silent
+from training.worlds.shards import SUFFIX, in_shard, member_sha256, shard_keys
 
 if TYPE_CHECKING:
     Line = connection.Connection[Any, Any]
@@ -147,11 +148,14 @@ def run_batch(
 def named_by_content(path: Path) -> tuple[str, str]:
     """A name for what is made of a file, its stem and 12 digits of its content's SHA-256, and all the digits.
 
+    Args:
+        path: The file, or a world in a shard.
+
     Raises:
         PanoError: It cannot be read.
     """
     try:
-        digest = content_sha256(path)
+        digest = member_sha256(path) if in_shard(path) else content_sha256(path)
     except OSError as error:
         raise PanoError(
             f"Expected a file that can be read, got an error ({error.strerror or error}): {path}"
@@ -165,7 +169,7 @@ def gathered(inputs: Iterable[Path], out: Path, *, worlds: bool) -> list[Path]:
     Args:
         inputs: Pictures, and folders of pictures.
         out: Folder of the results; what lies in it is not meant.
-        worlds: Whether worlds and labelled panoramas (*.npz) are meant, too.
+        worlds: Whether worlds and labelled panoramas are meant, too: *.npz, and those in shards (*.tar).
 
     Raises:
         PanoError: There is none.
@@ -174,19 +178,36 @@ def gathered(inputs: Iterable[Path], out: Path, *, worlds: bool) -> list[Path]:
     found: list[Path] = []
     for given in inputs:
         if given.is_file():
-            found.append(given)
+            found += _unpacked(given) if worlds else [given]
             continue
         listing = list_panoramas(given)
         # Those of other kinds, too: it is to be told that they cannot be read.
         found += [*listing.panoramas, *listing.foreign]
-        found += given.rglob("*.npz") if worlds else []
+        if worlds:
+            there = [path for path in given.rglob("*") if path.suffix in (".npz", SUFFIX) and path.is_file()]
+            found += (one for path in there if not _is_hidden(path, given) for one in _unpacked(path))
     results = out.resolve()
     files = {path.resolve(): path for path in found}
     meant = sorted(path for whole, path in files.items() if not whole.is_relative_to(results))
     if not meant:
-        kinds = "photographs or worlds (*.npz)" if worlds else "photographs"
+        kinds = "photographs or worlds (*.npz, *.tar)" if worlds else "photographs"
         raise PanoError(f"Expected {kinds} to work on, got none; choose another folder: {', '.join(map(str, inputs))}")
     return meant
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    """Whether a file, or a folder that it lies in, is hidden: worlds of a shard that is not complete are."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _unpacked(path: Path) -> list[Path]:
+    """The worlds in a shard as paths into it; any other file, also a broken shard, by itself."""
+    if path.suffix != SUFFIX:
+        return [path]
+    try:
+        return [path / f"{key}.npz" for key in shard_keys(path)]
+    except PanoError:
+        return [path]
 
 
 def attempt(do: Do, path: Path) -> Outcome:

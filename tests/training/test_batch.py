@@ -216,7 +216,8 @@ def test_processes_end_with_the_run(tmp_path):
 def test_files_are_found_in_folders_but_not_among_results(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "out").mkdir()
-    for name in ("b.jpg", "deep/a.png", "w.npz", "out/c.jpg", "a.depth.png", "note.txt"):
+    (tmp_path / ".parts").mkdir()
+    for name in ("b.jpg", "deep/a.png", "w.npz", "out/c.jpg", "a.depth.png", "note.txt", ".parts/x.npz"):
         (tmp_path / name).touch()
     inputs = [tmp_path, tmp_path / "b.jpg"]
     names = [path.name for path in gathered(inputs, tmp_path / "out", worlds=True)]

@@ -28,7 +28,8 @@ from training.batch import REJECTED, Where
 from training.labelled import labelled_files, read_labelled
 from training.labels.job import PLAN, LabelWork, label_folder, read_subject
 from training.labels.label import LabelPlan
-from training.worlds.sample import read_sample, write_sample
+from training.worlds.sample import read_fields, read_sample, write_sample
+from training.worlds.shards import write_shard
 
 SMALL = LabelPlan(teachers=("oracle",), height=32, views=16, view_size=48, patch_size=24)
 FLAGS = ("--teachers", "oracle", "--height", 32, "--views", 16, "--view-size", 48, "--patch-size", 24)
@@ -77,6 +78,28 @@ def test_worlds_become_labelled_panoramas_that_recipes_read(worlds, tmp_path, ru
     code, told, _ = run("label", worlds, "-o", out, *FLAGS)
     assert (code, "5 kept" in told) == (0, True)
     assert contents(out) == before
+
+
+def test_worlds_in_shards_are_labelled_as_those_in_files(worlds, tmp_path, run):
+    files = sorted(worlds.iterdir())
+    packed, out = tmp_path / "packed", tmp_path / "labels"
+    packed.mkdir()
+    write_shard(((path.stem, read_fields(path)) for path in files[:3]), packed / "worlds-000000.tar")
+    (packed / "worlds-000001.tar").write_bytes(b"no shard")
+    code, told, _ = run("label", packed, "-o", out, *FLAGS)
+    assert (code, "3 panoramas labelled" in told) == (1, True)
+    assert "worlds-000001.tar" in (out / REJECTED).read_text()
+    said = {read_labelled(file).origin["name"]: read_labelled(file) for file in labelled_files(out)}
+    assert sorted(said) == [path.stem for path in files[:3]]
+    for path in files[:3]:
+        truth = read_sample(path)
+        np.testing.assert_array_equal(said[path.stem].rgb, truth.rgb)
+        assert np.median(np.abs(said[path.stem].depth / truth.depth - 1)) < 0.006
+    assert "3 kept" in run("label", packed / "worlds-000000.tar", "-o", out, *FLAGS)[1]
+    # Another world under the same name in another shard is not taken for it.
+    fields = {**read_fields(files[0]), "seed": np.array(77)}
+    write_shard([(files[0].stem, fields)], tmp_path / "worlds-000000.tar")
+    assert "1 panoramas labelled" in run("label", tmp_path / "worlds-000000.tar", "-o", out, *FLAGS)[1]
 
 
 def test_labels_are_the_same_to_the_last_bit_in_any_order(worlds, tmp_path):

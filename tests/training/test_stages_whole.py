@@ -27,6 +27,8 @@ from training.stages.discriminator import PatchDiscriminator, QualityPlan
 from training.stages.intake import IntakePlan
 from training.stages.record import FILE_NAME, PAGE_NAME
 from training.stages.staged import MODEL, STAGES, Show, StagedTraining, judged, run_stages
+from training.worlds.sample import read_fields
+from training.worlds.shards import world_files, write_shard
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Size(ViTConfig(64, 4), (8, 8, 16, 16), 8)
@@ -87,7 +89,9 @@ class Ends(Show):
 @pytest.fixture(scope="module")
 def whole(tiny, box_worlds, photos, tmp_path_factory):
     """The configuration of stages that were done by one command and, after an interrupt, by the same again."""
-    config = config_of(tmp_path_factory.mktemp("stages") / "whole", box_worlds, photos)
+    shards = tmp_path_factory.mktemp("shards")
+    write_shard(((path.stem, read_fields(path)) for path in world_files(box_worlds)), shards / "worlds-000000.tar")
+    config = config_of(tmp_path_factory.mktemp("stages") / "whole", shards, photos)
     with pytest.raises(KeyboardInterrupt, match="Interrupted in second; the same command goes on"):
         run_stages(config, Ends(at=3))
     assert (config.out / PAGE_NAME).read_text().count("not run") == 3

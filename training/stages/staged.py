@@ -41,7 +41,6 @@ from training.stages.intake import IntakePlan, take_in
 from training.stages.record import Record, open_record, results_text, write_record
 from training.stages.selection import CHOSEN, SHEET, rank_labels, select
 from training.trainer import train
-from training.worlds.shards import in_shard
 
 STAGES: Mapping[str, str] = {
     "photos": "photographs and frames taken in",
@@ -88,6 +87,7 @@ class StagedTraining(DapTraining):
     labelled: tyro.conf.Suppress[tuple[Path, ...]] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.top <= 1 or self.compared < 1:
             raise PanoError(
                 "Expected --top above 0 and up to 1 and at least one of --compared, got "
@@ -210,11 +210,6 @@ class _Stages:
     def _compared(self) -> list[Path]:
         """Worlds of which the labeller is asked: some of those it was trained on, and those held out."""
         files = self._worlds.training
-        if any(in_shard(path) for path in files):
-            raise PanoError(
-                "Expected worlds in files of their own (*.npz) for the discriminator, got shards; generate some "
-                f"without --shards: {self._config.worlds}"
-            )
         some = np.linspace(0, len(files) - 1, min(self._config.compared, len(files))).round().astype(int)
         return [*(files[number] for number in some), *self._worlds.held_out]
 

@@ -8,6 +8,7 @@ as a file would be.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -37,8 +38,8 @@ def world_files(folder: Path) -> list[Path]:
 
 
 def in_shard(path: Path) -> bool:
-    """Whether a path leads into a shard."""
-    return path.parent.suffix == SUFFIX
+    """Whether a path leads into a shard, and not into a folder that is called like one."""
+    return path.parent.suffix == SUFFIX and not path.parent.is_dir()
 
 
 def shard_keys(path: Path) -> list[str]:
@@ -78,14 +79,9 @@ def read_member(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         PanoError: There is no such shard or sample, or it is broken.
     """
-    shard = path.parent
-    where = _index(shard).get(path.stem)
-    if where is None:
-        raise PanoError(f"Expected the world {path.stem} in a shard, got none; choose another: {shard}")
+    parts = _stored(path)
     fields: dict[str, NDArray[Any]] = {}
     try:
-        with shard.open("rb") as stream:
-            parts = {part: _read(stream, *place) for part, place in where.items()}
         facts = json.loads(parts["json"])
         fields["rgb"] = _picture(parts["rgb.png"])[..., ::-1]
         for name in ("depth", "normals"):
@@ -101,10 +97,40 @@ def read_member(path: Path) -> dict[str, NDArray[Any]]:
         fields["ceiling_height"] = np.array(np.nan if ceiling is None else ceiling)
         fields["indoor"], fields["seed"] = np.array(facts["indoor"]), np.array(facts["seed"])
     except BROKEN as error:
-        raise PanoError(
-            f"Expected a world in a shard, got a broken one ({error}); make the shard again: {path}"
-        ) from error
+        raise _broken(path, error) from error
     return fields
+
+
+def member_sha256(path: Path) -> str:
+    """SHA-256 of a world in a shard in hexadecimal: of its parts one after the other, by name.
+
+    Args:
+        path: SHARD.tar/KEY.npz.
+
+    Raises:
+        PanoError: There is no such shard or sample, or it is broken.
+    """
+    digest = hashlib.sha256()
+    for part, data in sorted(_stored(path).items()):
+        digest.update(f"{part} {len(data)} ".encode() + data)
+    return digest.hexdigest()
+
+
+def _stored(path: Path) -> dict[str, bytes]:
+    """The parts of a world in a shard by name."""
+    shard = path.parent
+    where = _index(shard).get(path.stem)
+    if where is None:
+        raise PanoError(f"Expected the world {path.stem} in a shard, got none; choose another: {shard}")
+    try:
+        with shard.open("rb") as stream:
+            return {part: _read(stream, *place) for part, place in where.items()}
+    except (OSError, EOFError) as error:
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> PanoError:
+    return PanoError(f"Expected a world in a shard, got a broken one ({error}); make the shard again: {path}")
 
 
 def _parts(fields: dict[str, NDArray[Any]]) -> Iterable[tuple[str, bytes]]:
