@@ -46,17 +46,26 @@ def generate(
         out: Folder of the worlds.
         count: How many seeds.
         first_seed: The first of them. Seeds far from those trained on make worlds to judge by.
-        height: Rows of the panoramas, a multiple of 4 such as 256 or 2048; the width is twice that. To train on, the
+        height: Rows of the panoramas, a multiple of 4 from 16 to 2048; the width is twice that. To train on, the
             network's or a power of two times as many.
         workers: Processes.
         sheet: Also write a contact sheet of the first 64 worlds here (PNG or JPEG). Of one world it is the photograph.
         shards: Write WebDataset shards (tar files of many worlds each), which train and evaluate read as well.
         shard_size: Worlds in a shard.
     """
-    from training.worlds.generate import generate_shards, generate_worlds
+    from training.pictures import check_picture, write_picture
+    from training.worlds.generate import check_world_height, generate_shards, generate_worlds
 
-    if count < 1:
-        raise PanoError(f"Expected --count of at least 1, got {count}; choose another.")
+    for flag, number, least in (
+        ("count", count, 1),
+        ("first-seed", first_seed, 0),
+        ("workers", workers, 1),
+        ("shard-size", shard_size, 1),
+    ):
+        if number < least:
+            raise PanoError(f"Expected --{flag} of at least {least}, got {number}; choose another.")
+    check_world_height(height)
+    check_picture(sheet)
     seeds = range(first_seed, first_seed + count)
     started, used = time.monotonic(), sum(os.times()[:4])
     with _progress_bar("Rendering worlds") as update:
@@ -73,14 +82,13 @@ def generate(
             f"second, {rendered / used:.2g} per second of one core."
         )
     if sheet:
-        from training.pictures import write_picture
         from training.worlds.contact_sheet import contact_sheet
         from training.worlds.sample import read_sample
         from training.worlds.shards import world_files
 
         named = {f"{seed:08d}" for seed in seeds[:64]}
-        samples = [read_sample(path) for path in world_files(out) if path.stem in named]
-        write_picture(contact_sheet(samples, columns=min(8, len(samples))), sheet)
+        files = [path for path in world_files(out) if path.stem in named]
+        write_picture(contact_sheet(map(read_sample, files), columns=min(8, len(files))), sheet)
 
 
 def clicks(
@@ -121,13 +129,17 @@ def clicks(
 
 def _train_command(arguments: Sequence[str]) -> Callable[..., None]:
     """The command `train` with the flags of the recipe that the arguments name."""
-    free = [text for before, text in pairwise(arguments) if not before.startswith("-")]
-    name = next((text for text in free if text in RECIPES), None)
-    kind = TrainConfig if arguments[:1] != ["train"] or name is None else RECIPES[name].config_class()
+    named = [(before.startswith("-"), text) for before, text in pairwise(arguments) if text in RECIPES]
+    # Behind a flag it may be that flag's value, or it stands behind one that has none.
+    found = min(named, default=None, key=lambda one: one[0]) if arguments[:1] == ["train"] else None
+    kind = TrainConfig if found is None else RECIPES[found[1]].config_class()
 
     def train(name, config, resume=False, dry_run=False):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - below
+        from training.choices import Processes
         from training.trainer import train as run
 
+        if name in RECIPES and not isinstance(config, RECIPES[name].config_class()):
+            raise PanoError(f"Expected the model first, as in 'train {name} --out FOLDER', got flags before it.")
         if dry_run:
             from training.rehearsal import rehearse
 
@@ -136,6 +148,8 @@ def _train_command(arguments: Sequence[str]) -> Callable[..., None]:
 
         with ProgressLine(_console, config.steps) as report:
             run(name, config, resume=resume, report=report)
+        if Processes.of_environment().rank == 0:
+            _console.print(f"{config.steps} steps are done: {config.out}", highlight=False)
 
     # The class of the configuration is known only now, so that it cannot stand in the signature.
     train.__annotations__ = {
@@ -303,7 +317,9 @@ def export(
         photos: For click-s, folders whose manifest.tsv tells the terms of the photographs that it saw.
     """
     from training.checkpoint import recipe_of
+    from training.pictures import check_picture
 
+    check_picture(sheet)
     recipe = recipe_of(run)
     _refuse_flags_of_others(recipe, "click-s", photos=photos)
     _refuse_flags_of_others(recipe, "pano-s", scenes=scenes, sheet=sheet)

@@ -94,10 +94,13 @@ def choose(
 
 
 def _device(config: TrainConfig) -> Choice:
+    if config.device not in ("auto", "cpu", "cuda"):
+        raise PanoError(
+            f"Expected --device auto, cpu or cuda, got {config.device}; choose one of these. Which of several GPUs is "
+            "used is told by CUDA_VISIBLE_DEVICES."
+        )
     device = pick_device(config.device)
     if device.startswith("mps"):
-        if config.device != "auto":
-            raise PanoError(f"Training runs on an NVIDIA GPU or the CPU, got --device {config.device}; choose cpu.")
         device = "cpu"
     if config.device != "auto":
         return Choice("device", device, "as set")

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
+
+from core.errors import PanoError
 
 Schedule = Literal["linear", "cosine", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Strategy = Literal["auto", "one", "ddp", "fsdp"]
+Limits = Mapping[str, tuple[float, float]]
+"""By field the least and the largest value that it may have."""
+
+
+def check_limits(settings: object, limits: Limits, *, of: str = "") -> None:
+    """Refuse settings that mean nothing.
+
+    Args:
+        settings: Has the fields.
+        limits: Of some of them.
+        of: Whose they are, for the sentence; empty where a flag alone tells it.
+
+    Raises:
+        PanoError: A field is beyond its limits, or no number.
+    """
+    for name, (least, largest) in limits.items():
+        value = getattr(settings, name)
+        if not least <= value <= largest:
+            wanted = f"of {least:g} or more" if math.isinf(largest) else f"from {least:g} to {largest:g}"
+            raise PanoError(
+                f"Expected --{name.replace('_', '-')}{of and f' of {of}'} {wanted}, got {value}; choose another."
+            )
 
 
 @dataclass(frozen=True)
@@ -63,6 +88,29 @@ class TrainConfig:
     loaders: int = 0
     """Threads that load samples ahead; 0 for as many as suit the machine."""
 
+    LIMITS: ClassVar[Limits] = {
+        "batch": (1, math.inf),
+        "parts": (0, math.inf),
+        "steps": (1, math.inf),
+        "learning_rate": (1e-12, 1e3),
+        "warmup": (0, math.inf),
+        "cooldown": (0, 1),
+        "weight_decay": (0, 1e3),
+        "ema": (0, 1),
+        "clip": (1e-12, math.inf),
+        "seed": (0, 2**63 - 1),
+        "threads": (1, 1024),
+        "save_minutes": (0, math.inf),
+        "evaluate_minutes": (0, math.inf),
+        "log_steps": (1, math.inf),
+        "loaders": (0, 1024),
+    }
+    """Of its own fields; those of classes that it is made from hold, too."""
+
+    def __post_init__(self) -> None:
+        for kind in reversed(type(self).__mro__):
+            check_limits(self, vars(kind).get("LIMITS", {}))
+
     def reduced(self) -> Self:
         """The same, so small that a step of everything takes seconds: for a rehearsal."""
         small: dict[str, Any] = {"batch": 2, "steps": 2, "warmup": 1, "height": 128, "held_out": 2}
@@ -84,6 +132,8 @@ class WorldTraining(TrainConfig):
     """Worlds with the lowest seeds, which are only evaluated on, never trained on."""
     height: int = 256
     """Rows of the network's input; the width is twice that."""
+
+    LIMITS: ClassVar[Limits] = {"held_out": (1, math.inf), "height": (1, math.inf)}
 
 
 _Config = TypeVar("_Config", bound=TrainConfig)
@@ -130,3 +180,7 @@ class RankConfig:
     """Keep the ranking beside the weights; learn anew only when it is overruled by a piece of what pano-s saw."""
     seed: int = 0
     """Decides where is clicked, and the initial weights."""
+
+    def __post_init__(self) -> None:
+        counts = {"per_photo": (0, math.inf), "per_world": (0, math.inf), "seed": (0, 2**63 - 1)}
+        check_limits(self, {**counts, "steps": (1, math.inf)})

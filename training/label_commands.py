@@ -46,7 +46,9 @@ def label(
         sheet: Also write a picture of the first 16 of the folder here, with maps and confidence (PNG or JPEG).
     """
     from training.labels.job import label_folder
+    from training.pictures import check_picture
 
+    check_picture(sheet)
     plan = replace(plan, teachers=tuple(map(_place, plan.teachers)))
     files = gathered(inputs, out, worlds=True)
     started = time.monotonic()

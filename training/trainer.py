@@ -57,6 +57,11 @@ def train(name: str, config: TrainConfig, *, resume: bool, report: Callable[[dic
         raise PanoError(
             f"Expected an empty folder for a new run, got one with a checkpoint. Add --resume: {config.out}"
         )
+    if state is not None and state["step"] > config.steps:
+        raise PanoError(
+            f"Expected --steps of at least the {state['step']} that the run has made, got {config.steps}; give more of "
+            f"them, or leave out --resume and choose another --out: {config.out}"
+        )
     config, choices = choose(config, processes, resumed=state["config"] if state else None)
     torch.set_num_threads(config.threads)
     keep_freed_memory()

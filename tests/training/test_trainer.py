@@ -38,11 +38,15 @@ def config_for(worlds, out, **changes):
 
 def test_a_short_run_learns_box_rooms(box_worlds, tmp_path):
     rows = []
-    train("pano-s", config_for(box_worlds, tmp_path, steps=80), resume=False, report=rows.append)
+    config = config_for(box_worlds, tmp_path, steps=80, evaluate_first=True)
+    train("pano-s", config, resume=False, report=rows.append)
     state = load_checkpoint(tmp_path, "pano-s")
     assert state["step"] == 80
-    assert rows[-2]["loss"] < 0.7 * rows[0]["loss"]
-    assert state["history"][-1]["absrel"] < 0.3
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert losses[-1] < 0.7 * losses[0]
+    before, after = state["history"]
+    assert after["absrel"] < min(0.3, 0.7 * before["absrel"])
+    assert after["normals_deg"] < 0.85 * before["normals_deg"]
 
 
 @pytest.mark.slow
@@ -161,6 +165,13 @@ def test_a_run_in_the_way_is_not_overwritten(box_worlds, tmp_path):
 def test_there_must_be_something_to_resume(box_worlds, tmp_path):
     with pytest.raises(PanoError, match="train first"):
         train("pano-s", config_for(box_worlds, tmp_path, steps=2), resume=True, report=lambda _: None)
+
+
+def test_a_run_cannot_end_before_where_it_is(box_worlds, tmp_path):
+    train("pano-s", config_for(box_worlds, tmp_path, steps=2), resume=False, report=lambda _: None)
+    train("pano-s", config_for(box_worlds, tmp_path, steps=2), resume=True, report=lambda _: None)
+    with pytest.raises(PanoError, match="at least the 2 that the run has made, got 1"):
+        train("pano-s", config_for(box_worlds, tmp_path, steps=1), resume=True, report=lambda _: None)
 
 
 def test_the_same_seed_gives_the_same_weights(box_worlds, tmp_path):

@@ -2,7 +2,7 @@
 
 import hashlib
 import multiprocessing
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from core.geometry.sphere import erp_rays
 from training.worlds.box_room import FACES, BoxRoom
 from training.worlds.builder import SceneBuilder
 from training.worlds.classes import CLASS_NAMES
-from training.worlds.contact_sheet import contact_sheet
+from training.worlds.contact_sheet import LARGEST, contact_sheet
 from training.worlds.lighting import GradientSky, Lamp, Lighting
 from training.worlds.materials import Material
 from training.worlds.render import render
@@ -184,5 +184,13 @@ def test_a_contact_sheet_shows_every_sample_in_reading_order(indoor_samples):
     sheet = contact_sheet(indoor_samples[:5], 2, gap=2)
     assert sheet.shape == (3 * 64 + 2 * 2, 2 * 128 + 2, 3)
     np.testing.assert_array_equal(sheet[66:130, 130:], indoor_samples[3].rgb)
+    large = [
+        replace(sample, rgb=np.full((2 * LARGEST, 4 * LARGEST, 3), 40 * n, np.uint8))
+        for n, sample in enumerate(indoor_samples[:3])
+    ]
+    sheet = contact_sheet(iter(large), 2, gap=0)
+    assert sheet.shape == (2 * LARGEST, 4 * LARGEST, 3)
+    assert sheet[LARGEST:, : 2 * LARGEST].min() == 80
+    np.testing.assert_array_equal(contact_sheet(large[1:2], 2), large[1].rgb)
     with pytest.raises(ValueError, match="at least one sample"):
         contact_sheet([], 2)

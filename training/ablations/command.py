@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -19,7 +19,7 @@ def ablate(
     rows: tuple[str, ...] = (),
     steps: int = 0,
     held_out: int = 16,
-    device: str = "cpu",
+    device: Literal["cpu", "cuda"] = "cpu",
     threads: int = 1,
 ) -> None:
     """Compare a method with itself without one of its parts, in small, and write a table with spreads.

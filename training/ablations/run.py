@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -13,11 +14,12 @@ from typing import Any
 import torch
 
 from core.errors import PanoError
+from core.models.devices import pick_device
 from training.ablations.ladder import Ladder, Made, Row, Stage, stage_digest
 from training.ablations.results import Results, plain_text, read_results, results_table, write_results
 from training.checkpoint import FILE_NAME as CHECKPOINT
 from training.checkpoint import load_checkpoint
-from training.config import TrainConfig
+from training.config import TrainConfig, check_limits
 from training.draw import Draw
 from training.recipes import find_recipe
 from training.recipes.base import Batch
@@ -53,6 +55,10 @@ class Ablation:
     device: str = "cpu"
     threads: int = 1
 
+    def __post_init__(self) -> None:
+        some = dict.fromkeys(("held_out", "seeds", "threads"), (1, math.inf))
+        check_limits(self, {**some, "minutes_per_run": (1e-12, math.inf), "steps": (0, math.inf)})
+
 
 def run_ladder(
     ladder: Ladder, plan: Ablation, *, rows: Sequence[str] = (), report: Callable[[str], None] = lambda _: None
@@ -66,9 +72,11 @@ def run_ladder(
         report: Gets lines of text.
 
     Raises:
-        PanoError: The folder holds another comparison, or one with other settings, or there is nothing to train on.
+        PanoError: The folder holds another comparison, or one with other settings, or there is nothing to train on; or
+            the device cannot be used.
         KeyboardInterrupt: With a sentence; the same command goes on.
     """
+    pick_device(plan.device)
     chosen = ladder.chosen(rows)
     results = read_results(plan.out)
     if results is None:

@@ -19,6 +19,7 @@ from core.progress import Progress, silent
 from training.clicks.photos import read_photo
 from training.clicks.regions import RegionFilter, notable_regions, region_tree
 from training.clicks.views import Level, RegionView, write_views
+from training.config import check_limits
 from training.worlds.classes import CLASS_NAMES, UNLABELLED
 from training.worlds.sample import WorldSample, read_sample
 
@@ -48,6 +49,10 @@ class HarvestPlan:
     per_small: int = 70
     per_world: int = 10
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = dict.fromkeys(("per_large", "per_small", "per_world"), (0, math.inf))
+        check_limits(self, {**counts, "seed": (0, 2**63 - 1)})
 
 
 def harvest_photos(paths: Sequence[Path], out: Path, plan: HarvestPlan, *, progress: Progress = silent) -> int:

@@ -16,6 +16,7 @@ from core.geometry.sampling import Image
 from core.geometry.warp import erp_to_camera, resize_erp
 from core.models.tiled import LEAST_SEEN, DepthKind, TileReading, read_tiles
 from core.progress import Progress, silent, stage
+from training.config import check_limits
 from training.labelled import NO_CLASS, Labelled, Patches
 from training.labels.merge import (
     ClassVotes,
@@ -53,13 +54,8 @@ class LabelPlan:
     """Decides the views of every picture, together with its content."""
 
     def __post_init__(self) -> None:
-        limits = {"height": (16, 4096), "views": (16, 1024), "view_size": (16, 2048), "patch_size": (0, 2048)}
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise PanoError(
-                    f"Expected --{name.replace('_', '-')} from {low} to {high}, got {getattr(self, name)}; choose "
-                    "another."
-                )
+        sizes = {"height": (16, 4096), "view_size": (16, 2048), "patch_size": (0, 2048)}
+        check_limits(self, {**sizes, "views": (16, 1024), "seed": (0, 2**63 - 1)})
         if not self.teachers:
             raise PanoError("Expected at least one teacher, got none; name a model or the oracle.")
 

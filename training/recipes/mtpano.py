@@ -1,10 +1,16 @@
-"""The recipe of MTPano (arXiv:2602.05330). Numbers are those of its published training code unless said otherwise."""
+"""The recipe of MTPano (arXiv:2602.05330).
+
+Numbers that stand here are those of its published training code unless said otherwise. What it has in common with other
+recipes, such as warm-up, averaging, and how panoramas are turned, mirrored and recoloured, is our choice: the published
+training changes its panoramas in no way.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +25,7 @@ from core.models.ade20k import ADE20K_NAMES
 from core.models.mtpano import Mtpano408k
 from core.models.networks.mtpano import HELPERS, TASKS, MtpanoConfig, MtpanoNet
 from training.auxiliary import edge_distance, image_gradient, point_map
+from training.config import Limits
 from training.labelled import NO_CLASS, Labelled
 from training.metrics import Confusion, depth_scores, normal_scores
 from training.objectives import tasks
@@ -71,6 +78,8 @@ class MtpanoTraining(PanoramaTraining):
     """Whether what a bridge learns from the tasks of the other group is kept from them."""
     helpers: bool = True
     """Whether gradients of the picture, distances to its edges and points are learned beside the tasks."""
+
+    LIMITS: ClassVar[Limits] = {"heads_first": (0, math.inf), "views_from": (0, math.inf)}
 
 
 class MtpanoRecipe(PanoramaRecipe):

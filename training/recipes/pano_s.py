@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -21,7 +23,7 @@ from core.models.networks.pano_s import PanoSNet, PanoSOutput
 from core.models.pano_s import NAME, PanoSConfig
 from training import losses
 from training.augment import black_out, change_colours, tilt, turn_and_mirror
-from training.config import WorldTraining
+from training.config import Limits, WorldTraining
 from training.dataset import Photo, TrainingArrays, WorldFolder, list_photos, load_arrays, load_photo
 from training.draw import Draw
 from training.metrics import Confusion, depth_scores, normal_scores
@@ -61,6 +63,8 @@ class PanoSTraining(WorldTraining):
     """Weights (safetensors) or a run of this recipe to begin with; random ones when left out."""
     class_weight: float = 0.8
     """Of the two losses of classes; those of depth and normals count 1."""
+
+    LIMITS: ClassVar[Limits] = {"photo_batch": (0, math.inf), "class_weight": (0, 1e3)}
 
 
 class PanoSRecipe(Recipe):

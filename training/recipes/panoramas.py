@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.errors import PanoError
 from core.models.networks.vit import Block, ViT
-from training.config import WorldTraining
+from training.config import Limits, WorldTraining
 from training.dataset import WorldFolder
 from training.draw import Draw
 from training.labelled import Labelled, labelled_files, read_labelled
@@ -61,6 +61,11 @@ class PanoramaTraining(WorldTraining):
     tilted: float = 0.0
     """Share of panoramas whose camera leans, by 4 degrees typically and 12 at most."""
 
+    LIMITS: ClassVar[Limits] = {
+        **dict.fromkeys(("labelled_share", "mirror", "colour", "tilted"), (0, 1)),
+        "stretch": (1, 1e3),
+    }
+
     @property
     def augmentation(self) -> Augmentation:
         """How panoramas are changed."""
@@ -86,8 +91,6 @@ class PanoramaRecipe(Recipe):
             raise PanoError(
                 f"Expected a height that is a multiple of 32, got {config.height}; choose another --height."
             )
-        if not config.stretch >= 1:
-            raise PanoError(f"Expected a --stretch of 1 or more, got {config.stretch}; choose another.")
         self._panoramas = config
         self.reads_views = False
         """Whether single views are read with the panoramas."""

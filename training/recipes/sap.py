@@ -7,11 +7,12 @@ forgotten. What the paper leaves open follows SAM 2's training (arXiv:2408.00714
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from training.click_worlds import world_objects
 from training.clicks.split import held_out_sources
 from training.clicks.views import ViewFolder
 from training.clicks.world_looks import OpenWorld, mirrored, open_world
-from training.config import WorldTraining
+from training.config import Limits, WorldTraining
 from training.dataset import WorldFolder
 from training.draw import Draw
 from training.pictures import tinted
@@ -103,6 +104,12 @@ class SapTraining(WorldTraining):
     clip: float = 0.1
     """Published."""
 
+    LIMITS: ClassVar[Limits] = {
+        **dict.fromkeys(("frames", "judged", "judged_clicks"), (1, math.inf)),
+        **dict.fromkeys(("zigzags", "drifts"), (0, 1)),
+        "corrections": (0, math.inf),
+    }
+
     @property
     def layout(self) -> Layout:
         """What panoramas are looked at through."""
@@ -127,11 +134,8 @@ class SapRecipe(Recipe):
 
     def __init__(self, config: SapTraining) -> None:
         super().__init__()
-        if config.height <= 0 or config.height % 32 or config.frames < 1:
-            raise PanoError(
-                "Expected --height as a multiple of 32 and at least one of --frames, got "
-                f"{config.height} and {config.frames}; choose others."
-            )
+        if config.height % 32:
+            raise PanoError(f"Expected --height as a multiple of 32, got {config.height}; choose another.")
         self._config = config
         self._pictures: ViewFolder | None = None
         self._training: NDArray[np.int64] = np.zeros(0, np.int64)

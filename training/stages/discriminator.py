@@ -10,6 +10,7 @@ that wrap, and a mean by solid angle.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from core.geometry.normals import normals_from_depth
 from core.geometry.sphere import erp_angles, erp_local_frames
 from core.geometry.warp import resize_erp
 from core.io.atomic import atomic_file
+from training.config import check_limits
 from training.labelled import Labelled, read_labelled
 
 FILE_NAME = "discriminator.safetensors"
@@ -52,6 +54,12 @@ class QualityPlan:
     """Adam's."""
     seed: int = 0
     """Decides weights, order and augmentation."""
+
+    def __post_init__(self) -> None:
+        some, seeds = (1, math.inf), (0, 2**63 - 1)
+        sizes = {"width": (1, 4096), "height": (16, 4096)}
+        limits = {**sizes, "steps": some, "batch": some, "learning_rate": (1e-12, 1e3), "seed": seeds}
+        check_limits(self, limits, of="the discriminator")
 
 
 class PatchDiscriminator(nn.Module):

@@ -21,6 +21,7 @@ from core.io.atomic import atomic_file, make_folder
 from core.io.images import read_preview
 from core.models.pano_s import PanoS
 from core.progress import Progress, silent
+from training.config import check_limits
 from training.manifest import FILE_NAME as MANIFEST
 from training.stages.horizon import tilt_deg
 
@@ -47,6 +48,9 @@ class IntakePlan:
     """Between the frames that are taken from a video."""
     lean: float = 10.0
     """Degrees by which the horizon may lean; more is left out."""
+
+    def __post_init__(self) -> None:
+        check_limits(self, {"height": (16, 8192), "seconds": (0, 1e9), "lean": (0, 90)}, of="the intake")
 
 
 @dataclass(frozen=True)

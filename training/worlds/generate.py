@@ -14,8 +14,23 @@ from training.worlds.sample import read_fields, write_sample
 from training.worlds.shards import in_shard, shard_keys, write_shard
 from training.worlds.world import render_world
 
+LEAST_HEIGHT, LARGEST_HEIGHT = 16, 2048
+"""Rows; light is computed on a quarter of them."""
 PARTS = ".parts"
 """Where worlds wait until their shard is complete."""
+
+
+def check_world_height(height: int) -> None:
+    """Refuse rows that no world can have.
+
+    Raises:
+        PanoError: They are no multiple of 4, or too few or many.
+    """
+    if height % 4 or not LEAST_HEIGHT <= height <= LARGEST_HEIGHT:
+        raise PanoError(
+            f"Expected --height as a multiple of 4 from {LEAST_HEIGHT} to {LARGEST_HEIGHT}, got {height}; choose "
+            "another."
+        )
 
 
 def generate_worlds(
