@@ -15,10 +15,11 @@ from textwrap import TextWrapper
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import ModelUnavailable
 from core.io.atomic import atomic_file, prepare_file
 from core.io.images import read_panorama, read_picture
 from core.io.memory import format_bytes
-from core.models import DEVICES, SEGMENTERS, load_model, load_segmenter, models_folder, weights_file
+from core.models import DEVICES, find_any, load_model, load_segmenter, models_folder, weights_file
 from core.models.base import RawClickModel, RawModel
 from core.models.facts import catalogue_facts
 from core.models.onnx_export import export_onnx
@@ -29,13 +30,14 @@ from core.models.store import (
     add_model,
     addable_models,
     convert_model,
+    find_addable,
     own_added,
     remove_model,
     verify_model,
 )
 from panoviewer.annotation_arguments import numbers
 from panoviewer.arguments import DONE, Parser, UsageError, add_assume, add_debug
-from panoviewer.console import Console
+from panoviewer.console import Console, write_line
 
 _DEFAULT = "default"
 _NAMES = 16
@@ -228,12 +230,9 @@ def _list(args: argparse.Namespace) -> int:
             size += "" if row["parameters"] is None else f", {row['parameters'] / 1e6:.1f} million parameters"
             told = [f"{row['title']}: {', '.join(row['tasks'])}"]
             if row["expected_seconds"] is not None:
-                memory = (
-                    "memory not known" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 1e9:.1f} GB of memory"
+                told.append(
+                    _estimate(row["expected_seconds"], row["peak_bytes"], is_clicked=row["tasks"] == ["clicks"])
                 )
-                seconds = f"{row['expected_seconds']:.{0 if row['expected_seconds'] > 10 else 1}f}"
-                each = " for each view" if row["tasks"] == ["clicks"] else ""
-                told.append(f"estimate for this processor: {seconds} s{each}, {memory}")
             free = "; commercial use: no, or not stated" if row["non_commercial"] else ""
             place = (
                 "" if row["state"] == "bundled" else f"{'to be ' if row['state'] == 'missing' else ''}at {row['file']}"
@@ -242,6 +241,12 @@ def _list(args: argparse.Namespace) -> int:
             lines += [f"{row['name']:{_NAMES}} {row['state']}{size}", *(f"{'':{_NAMES}} {line}" for line in told)]
         text = "\n".join(_folded(lines) if sys.stdout.isatty() else lines)
     return _say(text)
+
+
+def _estimate(seconds: float, peak_bytes: int | None, *, is_clicked: bool = False) -> str:
+    memory = f"{peak_bytes / 1e9:.1f} GB of memory" if peak_bytes else "memory not known"
+    each = " for each view" if is_clicked else ""
+    return f"estimate for this processor: {seconds:.{0 if seconds > 10 else 1}f} s{each}, {memory}"
 
 
 def _folded(lines: Sequence[str]) -> list[str]:
@@ -257,7 +262,8 @@ def _add(args: argparse.Namespace) -> int:
         return _say(f"{spec.name}: added, {weights_file(spec).stat().st_size / 1e6:.1f} MB of your own")
     card = add_model(args.file, name=args.name)
     source, size = card.source, card.weights.bytes / 1e6
-    return _say(f"{card.model}: added, {size:.1f} MB from {source.name} with SHA-256 {source.sha256}")
+    _say(f"{card.model}: added, {size:.1f} MB from {source.name} with SHA-256 {source.sha256}")
+    return _say(f"licence of the weights: {find_addable(card.model).licence}")
 
 
 def _pull(args: argparse.Namespace) -> int:
@@ -271,6 +277,8 @@ def _pull(args: argparse.Namespace) -> int:
         return _say(f"{spec.name}: is here already, SHA-256 {offer.sha256}")
     begun = f", {offer.arrived / 1e6:.1f} MB of it are here already" if offer.arrived else ""
     _say(f"{spec.name}: {spec.title}, {offer.bytes / 1e6:.1f} MB{begun}")
+    if offer.expected_seconds is not None:
+        _say(_estimate(offer.expected_seconds, spec.peak_bytes, is_clicked=not spec.tasks))
     _say(f"from: {offer.answer.address}\nsource: {spec.source}\nlicence of the weights: {spec.licence}")
     if offer.is_changed:
         _say("This is not the file that was fetched the first time: its publisher has replaced it.")
@@ -291,7 +299,7 @@ def _pull_folder(args: argparse.Namespace) -> int:
     begun = f", {offer.arrived / 1e6:.1f} MB of it are here already" if offer.arrived else ""
     _say(f"{offer.name}: {offer.task} by {offer.folder.architecture}, {offer.bytes / 1e6:.1f} MB{begun}")
     if offer.expected_seconds is not None:
-        _say(f"estimate for this processor: {offer.expected_seconds:.1f} s for one panorama")
+        _say(_estimate(offer.expected_seconds, None))
     _say(f"licence of the weights: {offer.licence}")
     if offer.asks and not args.yes:
         _ask("Do you accept this and want to fetch the files?")
@@ -336,8 +344,16 @@ def _settings(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     names = [spec.name for spec in addable_models() if weights_file(spec).is_file()]
     names += [*own_added(), *own_names()]
+    failed: list[ModelUnavailable] = []
     for name in names if args.name is None else [args.name]:
-        _say(f"{name}: as it was added, SHA-256 {verify_model(name).weights.sha256}")
+        try:
+            _say(f"{name}: as it was added, SHA-256 {verify_model(name).weights.sha256}")
+        except ModelUnavailable as error:
+            failed.append(error)  # what is wrong with one says nothing about the others
+    for earlier in failed[:-1]:
+        write_line(sys.stderr, f"panoviewer: {earlier}")
+    if failed:
+        raise failed[-1]
     return DONE if names or args.name else _say("No weights have been added.")
 
 
@@ -355,7 +371,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.output.suffix.lower() != ".npz":
         raise UsageError(f"Expected a file name that ends in .npz: {args.output}")
     prepare_file(args.output)
-    is_clicked = any(spec.name == args.name for spec in SEGMENTERS)
+    is_clicked = not find_any(args.name).tasks
     points: list[tuple[float, float, bool]] = args.points or []
     if not is_clicked and (points or args.box):
         raise UsageError(f"The model {args.name} is not clicked on; leave --point, --negative-point and --box out.")

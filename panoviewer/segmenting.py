@@ -55,14 +55,14 @@ def segment(argv: Sequence[str]) -> int:
     grid = PictureGrid.of_file(args.file, assume=args.assume)
     with Console() as console:
         console.notes(args.file, panorama.notes)
-        network = load_segmenter(spec.name, device=args.device, backend=args.backend, view_size=args.view_size)
+        network = load_segmenter(args.model, device=args.device, backend=args.backend, view_size=args.view_size)
         session = SegmentSession(
             network,
             panorama,
             _options(args),
             # What is timed must not have been made in an earlier run.
             store=FeatureStore(None if args.timing else views_folder()),
-            model=spec.name,
+            model=spec.name if args.model == spec.name else f"{spec.name} ({spec.weights})",
         )
         progress = console.progress(args.file)
         started = time.perf_counter()

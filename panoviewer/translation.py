@@ -57,6 +57,8 @@ FROM_ELSEWHERE = (
     mark("depth"),
     mark("normals"),
     mark("classes"),
+    # Of `core.models.facts`.
+    mark("clicks"),
     # Of `core.export`.
     mark("PLY point cloud"),
     mark("PCD point cloud"),

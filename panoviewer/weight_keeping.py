@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QWidget
 
 from core.errors import ModelUnavailable, PanoError
 from core.io.atomic import make_folder
-from core.models import find_model, models_folder, weights_file
+from core.models import ModelSpec, find_model, models_folder, weights_file
 from core.models.facts import ModelFacts, catalogue_facts
-from core.models.places import read_places, write_places
-from core.models.store import Card, add_model, addable_models, remove_model, verify_model
+from core.models.places import Places, read_places, write_places
+from core.models.store import Card, add_model, addable_models, convert_model, remove_model, verify_model
 from core.progress import Progress
 from panoviewer.dialogs.models_dialog import ModelsDialog
 from panoviewer.dialogs.questions import ask
@@ -68,11 +68,13 @@ class WeightKeeping(QObject):
         if self.dialog is None:
             dialog = ModelsDialog(self._window)
             dialog.add_requested.connect(self.add)
+            dialog.convert_requested.connect(self.convert)
             dialog.download_requested.connect(self.download)
             dialog.verify_requested.connect(self.verify)
             dialog.remove_requested.connect(self.remove)
             dialog.folder_requested.connect(self.open_folder)
             dialog.folder_chosen.connect(self.set_folder)
+            dialog.mirror_chosen.connect(self.set_mirror)
             dialog.cancel_requested.connect(self.cancel)
             dialog.finished.connect(self._forget)
             self.dialog = dialog
@@ -87,19 +89,19 @@ class WeightKeeping(QObject):
     def refresh(self, lane: Lane = Lane.WORK) -> None:
         """Look again at what lies on the disk, in another thread."""
 
-        def done(found: tuple[tuple[ModelFacts, ...], Path]) -> None:
-            facts, folder = found
+        def done(found: tuple[tuple[ModelFacts, ...], Path, Places]) -> None:
+            facts, folder, places = found
             self.missing_changed.emit({one.spec.name for one in facts if one.state == "missing"})
             self.fetched_changed.emit(
                 [one.spec.name for one in facts if one.spec.folder is not None and one.spec.tasks]
             )
             if self.dialog is not None:
-                self.dialog.set_facts(facts, folder)
+                self.dialog.set_facts(facts, folder, places)
 
         is_shown = self.dialog is not None
         self._jobs.run(
             tr("Looking for weights"),
-            lambda _progress: (catalogue_facts(estimate=is_shown), models_folder()),
+            lambda _progress: (catalogue_facts(estimate=is_shown), models_folder(), read_places()),
             done=done,
             lane=lane,
             key="catalogue",
@@ -192,6 +194,24 @@ class WeightKeeping(QObject):
         if self.dialog is not None:
             self.dialog.choose(card.model)
 
+    def convert(self, path: Path, target: Path, name: str) -> None:
+        """Write the weights of a published file as a file of the user's own; the name as for `add`."""
+
+        def convert(progress: Progress) -> Card:
+            return convert_model(path, target, name=name or None, progress=progress)
+
+        def done(card: Card) -> None:
+            self._note(
+                tr(
+                    "Weights of {model}, {bytes:,.1f} MB, lie in {target}; nothing was added.",
+                    model=card.model,
+                    bytes=card.weights.bytes / 1e6,
+                    target=target,
+                )
+            )
+
+        self._run(tr("Converting {name}", name=path.name), convert, done=done)
+
     def download(self, name: str) -> None:
         """Ask the server about the published weights of a model, and fetch them if the user then wants them.
 
@@ -216,11 +236,12 @@ class WeightKeeping(QObject):
         )
         text = tr(
             "Download {title}, {size}{begun}? {needed_bytes:,.0f} MB of disk space are "
-            "needed meanwhile.\n\nFrom: {address}\nLicence of the weights: {licence}",
+            "needed meanwhile.{takes}\n\nFrom: {address}\nLicence of the weights: {licence}",
             title=spec.title,
             size=size,
             begun=begun,
             needed_bytes=offer.needed_bytes / 1e6,
+            takes=_takes(offer.expected_seconds, spec),
             address=offer.answer.address,
             licence=spec.licence,
         )
@@ -258,20 +279,15 @@ class WeightKeeping(QObject):
         begun = (
             tr(", of which {arrived:,.1f} MB are here already", arrived=offer.arrived / 1e6) if offer.arrived else ""
         )
-        takes = (
-            ""
-            if offer.expected_seconds is None
-            else tr(" Estimate for this processor: {expected_seconds:,.1f} s.", expected_seconds=offer.expected_seconds)
-        )
         text = tr(
             "Download {name}, {bytes:,.1f} MB{begun}?\n\nIt says {task} ({architecture}) on "
             "perspective tiles.{takes}\nLicence of the weights: {licence}",
             name=offer.name,
             bytes=offer.bytes / 1e6,
             begun=begun,
-            task=offer.task,
+            task=tr(offer.task),
             architecture=offer.folder.architecture,
-            takes=takes,
+            takes=_takes(offer.expected_seconds, offer.folder.spec()),
             licence=offer.licence,
         )
         if offer.asks:
@@ -330,6 +346,14 @@ class WeightKeeping(QObject):
             done=done,
         )
 
+    def set_mirror(self, address: str) -> None:
+        """Fetch weights from another server from now on, or with an empty address from the Hugging Face Hub."""
+        self._run(
+            tr("Changing the mirror"),
+            lambda _progress: write_places(replace(read_places(), mirror=address)),
+            done=lambda _nothing: None,
+        )
+
     def open_folder(self) -> None:
         """Show the folder of the weights in the system's file manager; it is made when there is none yet."""
 
@@ -371,3 +395,15 @@ class WeightKeeping(QObject):
 
     def _forget(self) -> None:
         self.dialog = None
+
+
+def _takes(seconds: float | None, spec: ModelSpec) -> str:
+    """A sentence on what a model will take on this machine; none where nobody knows."""
+    if seconds is None:
+        return ""
+    return tr(
+        " Estimate for this processor: {expected_seconds:,.1f} s{each}{memory}.",
+        expected_seconds=seconds,
+        each="" if spec.tasks else tr(" for each view"),
+        memory=tr(", {peak:.1f} GB of memory", peak=spec.peak_bytes / 1e9) if spec.peak_bytes else "",
+    )

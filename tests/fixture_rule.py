@@ -67,6 +67,8 @@ def picture(height, width, phase=0.0, frame=0):
     return np.floor(np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
+PROBE = "inner value"
+"""So begin the names of what is compared of a probe."""
 PROBE_LIMIT = 2e-4
 """Of a probe's greatest difference over the deviation of its tensor."""
 
@@ -79,11 +81,23 @@ def probe_rows(stored, name, tensor):
     seen = flat[(np.arange(16, dtype=np.int64) * 2654435761 + 12345) % flat.size]
     own = [flat.mean(dtype=np.float64), flat.std(dtype=np.float64), flat.min(), flat.max()]
     return [
-        (f"{name} samples", PROBE_LIMIT, np.abs(seen - samples).max() / stats[1]),
-        (f"{name} stats", PROBE_LIMIT, np.abs(np.subtract(own, stats)).max() / stats[1]),
+        (f"{PROBE} {name} samples", PROBE_LIMIT, np.abs(seen - samples).max() / stats[1]),
+        (f"{PROBE} {name} stats", PROBE_LIMIT, np.abs(np.subtract(own, stats)).max() / stats[1]),
     ]
 
 
 def broken_limits(rows):
     """The rows whose limit is not kept, as sentences."""
     return [f"{name}: {measured:.1e}, {limit:.0e} allowed" for name, limit, measured in rows if not measured <= limit]
+
+
+def measured_lines(rows):
+    """Rows as a table: every output by itself, and of what is inside the network what is nearest to its limit."""
+    outputs = [row for row in rows if not row[0].startswith(PROBE)]
+    inner = [row for row in rows if row[0].startswith(PROBE)]
+    if inner:
+        worst = max(inner, key=lambda row: row[2] / row[1])
+        outputs.append((f"{len(inner)} inner values, at most, of {worst[0].removeprefix(PROBE).strip()}", *worst[1:]))
+    return ["| difference of | allowed | measured |", "| --- | --- | --- |"] + [
+        f"| {name} | {limit:.0e} | {measured:.1e} |" for name, limit, measured in outputs
+    ]

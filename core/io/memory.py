@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _SHARE = 0.6
@@ -14,16 +15,13 @@ _MMAP_THRESHOLD = -3
 _LARGE_BLOCK = 4 << 20
 
 _CGROUP = Path("/sys/fs/cgroup")
-_CGROUP_FILES = (
-    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-    (
-        "memory/memory.limit_in_bytes",
-        "memory/memory.usage_in_bytes",
-        "memory/memory.stat",
-        "total_inactive_file",
-    ),
-)
-"""Limit, use, and what of it is only a copy of files, which the system gives up first; of both versions of cgroups."""
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_CGROUP_FILES = {
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+"""Limit, use, and what of it is only a copy of files, which the system gives up first; by the folder below the root in
+which each of the two versions of cgroups keeps its groups."""
 
 
 def default_memory_budget() -> int:
@@ -60,19 +58,40 @@ def _meminfo_available() -> int:
 
 
 def _left_in_container() -> list[int]:
-    """Bytes left below each memory limit of a Linux container; empty where there is none."""
+    """Bytes left below each memory limit of the Linux containers that this process is in; empty where there is none."""
     left = []
-    for limit_file, used_file, details_file, copies in _CGROUP_FILES:
+    for group, (limit_file, used_file, copies) in _groups():
         try:
-            limit = (_CGROUP / limit_file).read_text().strip()
-            used = (_CGROUP / used_file).read_text().strip()
-            details = (_CGROUP / details_file).read_text().split()
+            limit = (group / limit_file).read_text().strip()
+            used = (group / used_file).read_text().strip()
+            details = (group / "memory.stat").read_text().split()
         except OSError:
             continue
         if limit.isdigit() and used.isdigit():
             given_up = dict(zip(details[::2], details[1::2], strict=False)).get(copies, "0")
             left.append(int(limit) - int(used) + int(given_up))
     return left
+
+
+def _groups() -> Iterator[tuple[Path, tuple[str, str, str]]]:
+    """Folders of the group of this process and of all groups around it, each with the names of its files.
+
+    A container often shows its own group as the root; a batch system or a service does not. Source: cgroups(7).
+    """
+    own = dict.fromkeys(_CGROUP_FILES, "")
+    try:
+        for line in _OWN_GROUPS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers or "memory" in controllers.split(","):
+                own["memory" if controllers else ""] = path.lstrip("/")
+    except (OSError, ValueError):
+        pass  # there are none, or only the root is known
+    for version, path in own.items():
+        root = _CGROUP / version
+        for group in (root / path, *(root / path).parents):
+            yield group, _CGROUP_FILES[version]
+            if group == root:
+                break
 
 
 def _physical_memory() -> int:

@@ -8,8 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from core.errors import ModelUnavailable
+from core.errors import DeviceFull, ModelUnavailable
+from core.io.memory import available_memory, format_bytes
 from core.models.base import PanoramaModel, Task
+from core.models.devices import pick_device
 from core.models.own import find_own_model, is_place, own_models
 from core.models.perspective_folder import find_folder, read_folder
 from core.models.places import default_folder, read_places
@@ -250,6 +252,25 @@ def find_segmenter(name: str) -> ModelSpec:
     return _find(name, listed_segmenters())
 
 
+def find_any(name: str) -> ModelSpec:
+    """The line of the catalogue with a name, of a model of panoramas or of a click network, which has no tasks.
+
+    Args:
+        name: As for `find_model` or `find_segmenter`.
+
+    Raises:
+        ModelUnavailable: There is neither.
+    """
+    if any(spec.name == name for spec in listed_segmenters()):
+        return find_segmenter(name)
+    try:
+        return find_model(name)
+    except ModelUnavailable:
+        if not is_place(name):
+            raise
+        return find_segmenter(name)
+
+
 def listed_models() -> tuple[ModelSpec, ...]:
     """Every model that has a name: those of this program, and the user's own in the folder of added weights."""
     return (*MODELS, *(spec for spec in _own_models() if spec.tasks))
@@ -343,8 +364,25 @@ def _check_backend(spec: ModelSpec, backend: Backend) -> None:
 def _load(spec: ModelSpec, device: str, backend: Backend = "auto", **options: object) -> object:
     if device not in DEVICES:
         raise ModelUnavailable(f"Expected one of the devices {', '.join(DEVICES)}, got {device}.")
+    if not spec.is_bundled and device in ("auto", "cpu") and pick_device(device) == "cpu":
+        _check_memory(spec)
     module, _, entry = spec.entry.partition(":")
     model = getattr(import_module(module), entry)
     if len(spec.backends) > 1:
         options["backend"] = backend
     return model(*[] if spec.folder is None else [weights_file(spec)], device=device, **options)
+
+
+def _check_memory(spec: ModelSpec) -> None:
+    """Refuse a model that the system would end half way: it gives memory that it does not have, and kills who uses it.
+
+    The weights do not count: they are mapped from their file, and what of them is in memory can be given up.
+    """
+    path = weights_file(spec)
+    needed = spec.peak_bytes - (path.stat().st_size if path.is_file() else spec.peak_bytes)
+    free = available_memory()
+    if free < needed:
+        raise DeviceFull(
+            f"Expected {format_bytes(needed)} of free memory for the model {spec.name}, got {format_bytes(free)}; "
+            "close other programs or choose a smaller model."
+        )

@@ -22,6 +22,7 @@ from core.io.atomic import atomic_file, export_errors, make_folder
 from core.io.digest import content_sha256
 from core.io.lock import ProjectLocked, lock_project
 from core.models import HubFile, ModelSpec, models_folder, weights_file
+from core.models.expected import expected
 from core.models.hub_server import Answer, HubServer
 from core.models.store import Card, Origin, add_model, find_addable, read_card
 from core.progress import Progress, silent, stage
@@ -44,6 +45,8 @@ class Offer:
         arrived: Bytes of it that lie here from a transfer that broke off.
         is_added: The weights that were added are those of this file.
         is_changed: The publisher has another file there now than when it was first used here.
+        expected_seconds: For one prediction on this processor, as `core.models.expected` estimates it; None where that
+            cannot be known.
     """
 
     spec: ModelSpec
@@ -51,6 +54,7 @@ class Offer:
     arrived: int
     is_added: bool
     is_changed: bool
+    expected_seconds: float | None
 
     @property
     def bytes(self) -> int:
@@ -91,6 +95,7 @@ def look(name: str, *, progress: Progress = silent) -> Offer:
         arrived=min(part.stat().st_size, answer.bytes) if part.is_file() else 0,
         is_added=card is not None and card.source.sha256 == answer.tag,
         is_changed=bool(answer.sha256) and first["sha256"] != answer.tag,
+        expected_seconds=expected(spec).seconds,
     )
 
 

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 from core.errors import ExportError, ModelUnavailable
 from core.io.atomic import atomic_file, make_folder, prepare_file
 from core.io.digest import content_sha256
-from core.models import MODELS, SEGMENTERS, ModelSpec, find_model, find_segmenter, listed_segmenters, weights_file
+from core.models import MODELS, SEGMENTERS, ModelSpec, find_any, weights_file
 from core.models.graph_runner import DIGEST_KEY, GRAPH_SUFFIX, graph_file
-from core.models.own import is_place
 from core.models.weights import data_offset, header_digest, load_strictly, read_metadata
 from core.progress import Progress, silent
 
@@ -54,7 +53,7 @@ def export_onnx(
             packages for that are missing.
         ExportError: A file cannot be written, or other weights have the name that these would get.
     """
-    spec = _find(name)
+    spec = find_any(name)
     graphs_of = _KINDS.get(spec.entry.partition(":")[0])
     if graphs_of is None:
         known = ", ".join(known.name for known in (*MODELS, *SEGMENTERS) if known.entry.partition(":")[0] in _KINDS)
@@ -93,7 +92,7 @@ def export_onnx(
 
 def can_export(name: str) -> bool:
     """Whether there is a graph of a model; arguments and errors as for `export_onnx`."""
-    return _find(name).entry.partition(":")[0] in _KINDS
+    return find_any(name).entry.partition(":")[0] in _KINDS
 
 
 def check_packages() -> None:
@@ -217,17 +216,6 @@ def _quietly() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _find(name: str) -> ModelSpec:
-    if any(spec.name == name for spec in listed_segmenters()):
-        return find_segmenter(name)
-    try:
-        return find_model(name)
-    except ModelUnavailable:
-        if not is_place(name):
-            raise
-        return find_segmenter(name)
 
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:

@@ -50,12 +50,16 @@ class Network:
         """The network with the numbers of a file, as the program loads it on a CPU."""
         import torch
 
+        from core.io.memory import return_large_blocks
         from core.models.weights import load_strictly
 
         with torch.device("meta" if self.is_mapped else "cpu"):
             network = self.build()
         load_strictly(network, weights)
-        if not self.is_mapped:  # as in TorchRunner
+        # As in TorchRunner, or what is measured is not what the program does.
+        if self.is_mapped:
+            return_large_blocks()
+        else:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network.eval()
 

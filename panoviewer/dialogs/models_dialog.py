@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 from core.models.checkpoints import SAFE_SUFFIX, TORCH_SUFFIXES
 from core.models.facts import ModelFacts
 from core.models.perspective_folder import is_hub_name
-from core.models.places import default_folder
+from core.models.places import Places, default_folder
 from panoviewer.dialogs.questions import ask
 from panoviewer.jobs import Job
 from panoviewer.panels.inference_panel import describe
@@ -53,7 +53,7 @@ TIPS = (
     mark("Estimate of one prediction on this processor; of networks for clicks, of one view"),
     mark("That one prediction took on a processor"),
 )
-STATES = {"bundled": "bundled", "added": "added", "missing": "missing"}
+STATES = {"bundled": mark("bundled"), "added": mark("added"), "missing": mark("missing")}
 MOST_LICENCE = 34
 """Characters of a licence in the table; all of it stands below."""
 UNKNOWN = "–"
@@ -65,6 +65,8 @@ class ModelsDialog(QDialog):
     Signals:
         add_requested(object, str): Take over the weights of the file at this `Path`, of the model of this name; an
             empty name for whichever it belongs to.
+        convert_requested(object, object, str): Write the weights of the file at the first `Path` to the second one, and
+            add nothing; the name as for `add_requested`.
         download_requested(str): Fetch the weights of this model from where they are published; or a perspective network
             by its name in the hub.
         verify_requested(str): Compare the weights of this model with what they were.
@@ -72,15 +74,18 @@ class ModelsDialog(QDialog):
         folder_requested: Show the folder of the weights.
         folder_chosen(object): Added weights shall lie in the folder at this `Path`, or with None where they lie by
             default.
+        mirror_chosen(str): Weights shall be fetched from this address; an empty one for the Hugging Face Hub.
         cancel_requested: Stop what is being done.
     """
 
     add_requested = Signal(object, str)
+    convert_requested = Signal(object, object, str)
     download_requested = Signal(str)
     verify_requested = Signal(str)
     remove_requested = Signal(str)
     folder_requested = Signal()
     folder_chosen = Signal(object)
+    mirror_chosen = Signal(str)
     cancel_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -90,6 +95,7 @@ class ModelsDialog(QDialog):
         self.setModal(False)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._facts: tuple[ModelFacts, ...] = ()
+        self._places = Places()
         self._wanted = ""
         self._is_busy = False
         self.messages = MessageBar()
@@ -99,7 +105,10 @@ class ModelsDialog(QDialog):
         self._change = QPushButton(tr("Change…"))
         self._change.setToolTip(tr("Look for weights in another folder, and add them there. None are moved."))
         self._reset = QPushButton(tr("Standard folder"))
+        self._mirror = QPushButton(tr("Mirror…"))
+        self._mirror.setToolTip(tr("Fetch weights from another server than the Hugging Face Hub."))
         self.table = QTableWidget(0, len(COLUMNS))
+        self.table.setObjectName("models")
         self.table.setAccessibleName(tr("Models"))
         for column, (title, tip) in enumerate(zip(COLUMNS, TIPS, strict=True)):
             heading = QTableWidgetItem(tr(title))
@@ -127,6 +136,10 @@ class ModelsDialog(QDialog):
         self.add.setToolTip(
             tr("Take over the weights of a published file. Nothing in it is run, and every entry is checked.")
         )
+        self.convert = QPushButton(tr("Convert file…"))
+        self.convert.setToolTip(
+            tr("Write the weights of a published file as checked safetensors where you want them, and add nothing.")
+        )
         self.download = QPushButton(tr("Download…"))
         self.download.setToolTip(
             tr("Ask the server how large the published file is, and fetch it if you then want it.")
@@ -141,7 +154,7 @@ class ModelsDialog(QDialog):
         self.remove.setToolTip(tr("Delete weights that were added."))
         close = QPushButton(tr("Close"))
         self._buttons = QHBoxLayout()
-        for button in (self.add, self.download, self.by_name, self.verify, self.remove):
+        for button in (self.add, self.download, self.by_name, self.verify, self.remove, self.convert):
             self._buttons.addWidget(button)
         self._buttons.addStretch(1)
         self._buttons.addWidget(close)
@@ -149,18 +162,20 @@ class ModelsDialog(QDialog):
             self._open,
             self._change,
             self._reset,
+            self._mirror,
             self.cancel,
             self.add,
             self.download,
             self.by_name,
             self.verify,
             self.remove,
+            self.convert,
             close,
         ):
             button.setAutoDefault(False)
         top = QHBoxLayout()
         top.addWidget(self._folder, 1)
-        for button in (self._open, self._change, self._reset):
+        for button in (self._open, self._change, self._reset, self._mirror):
             top.addWidget(button)
         work = QHBoxLayout()
         work.addWidget(self._progress, 1)
@@ -179,12 +194,14 @@ class ModelsDialog(QDialog):
         self._open.clicked.connect(self.folder_requested)
         self._change.clicked.connect(self._choose_folder)
         self._reset.clicked.connect(lambda: self.folder_chosen.emit(None))
+        self._mirror.clicked.connect(self._ask_for_mirror)
         self.cancel.clicked.connect(self.cancel_requested)
         self.add.clicked.connect(self._choose_file)
         self.download.clicked.connect(lambda: self.download_requested.emit(self.chosen_name))
         self.by_name.clicked.connect(self._ask_for_name)
         self.verify.clicked.connect(lambda: self.verify_requested.emit(self.chosen_name))
         self.remove.clicked.connect(self._ask_to_remove)
+        self.convert.clicked.connect(self._choose_file_to_convert)
         close.clicked.connect(self.close)
         self.set_job(None)
         self._show_choice()
@@ -208,16 +225,22 @@ class ModelsDialog(QDialog):
                 self.table.selectRow(row)
                 self._wanted = ""
 
-    def set_facts(self, facts: Sequence[ModelFacts], folder: Path) -> None:
+    def set_facts(self, facts: Sequence[ModelFacts], folder: Path, places: Places) -> None:
         """Show these models.
 
         Args:
             facts: One line each.
             folder: Where added weights lie.
+            places: What the user has chosen of that.
         """
         chosen = self._wanted or self.chosen_name
         self._facts = tuple(facts)
-        self._folder.setText(tr("Added weights lie in {folder}", folder=folder))
+        self._places = places
+        self._folder.setText(
+            tr("Added weights lie in {folder}, fetched from {mirror}", folder=folder, mirror=places.mirror)
+            if places.mirror
+            else tr("Added weights lie in {folder}", folder=folder)
+        )
         self._reset.setVisible(folder != default_folder())
         self.table.setRowCount(len(facts))
         for row, one in enumerate(facts):
@@ -250,13 +273,20 @@ class ModelsDialog(QDialog):
         chosen = self.chosen
         is_added = chosen is not None and chosen.state == "added"
         is_offered = chosen is not None and chosen.state == "missing" and chosen.spec.hub is not None
-        for button in (self.add, self.by_name):
+        for button in (self.add, self.by_name, self.convert):
             button.setEnabled(not self._is_busy)
         self.download.setEnabled(is_offered and not self._is_busy)
         for button in (self.verify, self.remove):
             button.setEnabled(is_added and not self._is_busy)
 
     def _choose_file(self) -> None:
+        self._ask_for_file(self.add_requested.emit)
+
+    def _choose_file_to_convert(self) -> None:
+        self._ask_for_file(self._choose_target)
+
+    def _ask_for_file(self, take: Callable[[Path, str], object]) -> None:
+        """Let the user choose a published file; `take` gets it, and the name of the model of the selected line."""
         chosen = self.chosen
         # Two models may have files with the same entries; a selected line says which is meant.
         name = "" if chosen is None or chosen.spec.is_bundled else chosen.spec.name
@@ -267,7 +297,29 @@ class ModelsDialog(QDialog):
         patterns = " ".join(f"*{suffix}" for suffix in (*TORCH_SUFFIXES, SAFE_SUFFIX))
         dialog.setNameFilters([tr("Weights ({patterns})", patterns=patterns), tr("All files (*)")])
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda path: self.add_requested.emit(Path(path), name))
+        dialog.fileSelected.connect(lambda path: take(Path(path), name))
+        dialog.open()
+
+    def _choose_target(self, source: Path, name: str) -> None:
+        dialog = QFileDialog(self, tr("Where the weights of {name} go", name=source.name), str(source.parent))
+        dialog.setObjectName("weights_target")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(SAFE_SUFFIX.removeprefix("."))
+        dialog.setNameFilter(tr("Weights ({patterns})", patterns=f"*{SAFE_SUFFIX}"))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self.convert_requested.emit(source, Path(path), name))
+        dialog.open()
+
+    def _ask_for_mirror(self) -> None:
+        dialog = QInputDialog(self)
+        dialog.setObjectName("mirror")
+        dialog.setWindowTitle(tr("Mirror"))
+        dialog.setLabelText(
+            tr("Address of a server that stands in for the Hugging Face Hub; nothing for the Hub itself:")
+        )
+        dialog.setTextValue(self._places.mirror)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.textValueSelected.connect(lambda text: self.mirror_chosen.emit(text.strip()))
         dialog.open()
 
     def _ask_for_name(self) -> None:
@@ -316,10 +368,10 @@ def _cells(facts: ModelFacts) -> tuple[str, ...]:
         licence = licence[: MOST_LICENCE - 1] + "…"
     return (
         spec.title,
-        ", ".join(facts.tasks),
+        ", ".join(tr(task) for task in facts.tasks),
         f"{spec.parameters / 1e6:,.1f} M" if spec.parameters else UNKNOWN,
         ("≈ " if facts.bytes is None and facts.likely_bytes else "") + _size(facts.likely_bytes),
-        STATES[facts.state],
+        tr(STATES[facts.state]),
         licence,
         UNKNOWN if facts.expected_seconds is None else f"{facts.expected_seconds:.1f} s",
         _size(spec.peak_bytes or None),

@@ -27,7 +27,9 @@ def test_the_way_of_a_new_user(published, tmp_path, capsys):
     assert "panoviewer models add" in told
 
     assert run("models", "add", published, "--as", "dap") == 0
-    assert "dap: added" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "dap: added" in told
+    assert find_model("dap").licence in told
     assert run("models", "verify") == 0
     assert run("predict", image, "--model", "dap", "-o", tmp_path / "out") == 0
     depth = np.load(tmp_path / "out" / "a.depth.npy")
@@ -89,6 +91,21 @@ def test_a_changed_file_is_told_by_verify(published, capsys):
     capsys.readouterr()
     assert run("models", "verify", "dap") == 2
     assert is_one_sentence(capsys.readouterr().err)
+
+
+def test_what_is_wrong_with_one_model_hides_nothing_of_the_others(published, capsys):
+    run("models", "add", published)
+    bare = [weights_file(find_model(name)) for name in ("mtpano-140k", "mtpano-408k")]
+    for path in bare:
+        path.write_bytes(b"nobody knows what this was")
+    capsys.readouterr()
+    assert run("models", "verify") == 2
+    told = capsys.readouterr()
+    assert "dap: as it was added" in told.out
+    complaints = told.err.splitlines()
+    assert len(complaints) == 2
+    assert all(map(is_one_sentence, complaints))
+    assert all(str(path.with_suffix(".json")) in line for path, line in zip(bare, complaints, strict=True))
 
 
 @pytest.mark.parametrize("command", ["verify", "remove"])

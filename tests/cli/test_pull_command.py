@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import socket
 import sys
 import threading
@@ -53,6 +54,7 @@ def test_size_and_licence_are_told_and_one_word_is_enough_to_agree(offered, caps
     told = capsys.readouterr()
     assert f"{offered.stat().st_size / 1e6:.1f} MB" in told.out
     assert find_model("dap").licence in told.out
+    assert re.search(r"estimate for this processor: [\d.]+ s, 2\.1 GB of memory", told.out)
     assert content_sha256(offered) in told.err
     assert is_added()
     hub.requests.clear()

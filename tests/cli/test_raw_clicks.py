@@ -128,6 +128,28 @@ def test_an_object_is_cut_out_on_views_of_a_chosen_size(added, tmp_path, monkeyp
     assert run(*given, "click-s", "--view-size", own) in (0, 1)
 
 
+def test_converted_weights_are_used_by_their_place_though_none_were_added(
+    published, square, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(core.models.networks.sam2, "TINY", CONFIG)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    spec = replace(find_segmenter("sam2.1-tiny"), view_sizes=(1024, 64))
+    monkeypatch.setattr(core.models, "SEGMENTERS", (spec,))
+    own = tmp_path / "own" / "mine.safetensors"
+    own.parent.mkdir()
+    assert run("models", "convert", published, "--as", "sam2.1-tiny", "-o", own) == 0
+    assert not weights_file(spec).exists()
+    for number, place in enumerate((own, own.parent)):
+        out = tmp_path / f"{number}.npz"
+        assert run("models", "run", place, square, "--raw", "--point", "30,20", "-o", out) == 0
+        assert np.load(out)["low_res_logits"].shape == (4, 24, 24)
+    image = photo(tmp_path / "a.png", 64, 128)
+    given = ("segment", image, "--click", "-20,10", "-o", tmp_path / "a.npz", "--view-size", 64)
+    assert run(*given, "--model", own) in (0, 1), "whether noise finds anything is left open"
+    assert run("models", "run", own, square, "--raw", "-o", tmp_path / "none.npz") == 2
+    assert "at least one --point X,Y" in capsys.readouterr().err
+
+
 def test_weights_that_were_never_added_are_a_sentence_before_anything_is_opened(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     image = photo(tmp_path / "a.png", 64, 128)

@@ -5,8 +5,8 @@ from importlib.resources import files
 import pytest
 
 import core.models
-from core.errors import ModelUnavailable
-from core.models import DEFAULT_MODEL, DEVICES, MODELS, ModelSpec, find_model, load_model
+from core.errors import DeviceFull, ModelUnavailable
+from core.models import DEFAULT_MODEL, DEVICES, MODELS, ModelSpec, find_model, load_model, weights_file
 from core.models.base import Task
 
 
@@ -62,3 +62,21 @@ def test_what_is_not_bundled_says_where_it_lies_or_nothing_and_asks_where_the_li
         assert spec.hub.revision
     forbids = re.search(r"non-?commercial|NC|not stated|unknown|no licence", spec.licence)
     assert not forbids or spec.asks, "what forbids or does not say is asked about"
+
+
+def test_a_model_for_which_there_is_too_little_memory_is_refused_before_it_begins(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(core.models, "available_memory", lambda: 100_000_000)
+    with pytest.raises(ModelUnavailable, match="Weights for dap are missing"):
+        load_model("dap", device="cpu")
+    path = weights_file(find_model("dap"))
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as stream:
+        stream.truncate(1_460_000_000)  # mapped, and no part of what has to be free
+    with pytest.raises(DeviceFull, match=r"Expected 610 MB of free memory for the model dap, got 100 MB"):
+        load_model("dap", device="cpu")
+    monkeypatch.setattr(core.models, "available_memory", lambda: 620_000_000)
+    with pytest.raises(ModelUnavailable, match="safetensors"):
+        load_model("dap", device="cpu")
+    monkeypatch.setattr(core.models, "available_memory", lambda: 1)
+    assert load_model("pano-s", device="cpu").predict

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fixture_rule import DATA, SHARED, broken_limits, checkpoint, drawn, fixed, listed, picture, probe_rows
+from fixture_rule import DATA, SHARED, checkpoint, drawn, fixed, listed, picture, probe_rows
 
 from core.models import find_model, weights_file
 from core.models.checkpoints import converted
@@ -138,22 +138,22 @@ def _differences(network, run, reference):
     return rows
 
 
-def test_every_stored_array_of_64_by_128_is_met(network):
+def test_every_stored_array_of_64_by_128_is_met(network, broken):
     def run(rgb):
         with torch.inference_mode():
             depth, far = network(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255)
         return {"pred_depth": depth[0, 0].numpy(), "pred_mask": far[0, 0].numpy()}
 
-    assert not broken_limits(_differences(network, run, SMALL))
+    assert not broken(_differences(network, run, SMALL))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("reference", [SMALL, LARGE], ids=lambda path: path.stem)
-def test_every_stored_array_is_met_by_a_model_that_a_user_has_added(added, reference):
+def test_every_stored_array_is_met_by_a_model_that_a_user_has_added(added, reference, broken):
     if not reference.is_file():
         pytest.skip(f"needs {reference}")
-    assert not broken_limits(_differences(added._runner.network, added.raw, reference))
+    assert not broken(_differences(added._runner.network, added.raw, reference))
 
 
 def test_rotations_have_the_published_periods():

@@ -1,5 +1,6 @@
 """The Models window: what there is, adding, comparing and removing weights, and what is asked before the first use."""
 
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from tiny_dap import published, tiny
 from window_samples import press
 
 from core.models import MODELS, SEGMENTERS, find_model, models_folder, weights_file
+from core.models.places import read_places
 from core.panorama import Panorama
 from core.pyramid import Pyramid
 from panoviewer.settings import LICENCES, MODEL
@@ -129,6 +131,7 @@ def test_published_weights_are_downloaded_after_a_question(window, settle, offer
     question = begin_download(window, dialog, settle)
     assert find_model("dap").licence in question.text()
     assert "MB" in question.text()
+    assert re.search(r"Estimate for this processor: [\d.,]+ s, 2\.1 GB of memory", question.text())
     answer(dialog, "download", "Cancel")
     settle(window)
     assert offered.gotten() == [], "nothing is fetched without a yes"
@@ -218,6 +221,44 @@ def test_the_folder_can_be_another_one(window, settle, published, tmp_path):
     dialog._reset.click()
     settle(window)
     assert not dialog._reset.isVisible()
+    assert "missing" in row_of(dialog, "dap")
+
+
+def test_a_mirror_is_chosen_kept_and_taken_back(window, settle, published, hub, monkeypatch):
+    hub.files["Insta360-Research/DAP-weights/model.pth"] = published.read_bytes()
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    dialog = opened(window, settle)
+    for typed, kept in ((f" {hub.address}/ ", hub.address), ("nonsense", hub.address)):
+        dialog._mirror.click()
+        dialog.findChild(QInputDialog, "mirror").textValueSelected.emit(typed)
+        settle(window)
+        assert read_places().mirror == kept
+        assert hub.address in dialog._folder.text()
+    assert "address of a mirror" in dialog.messages.text
+    begin_download(window, dialog, settle)
+    assert hub.requests, "it is asked"
+    answer(dialog, "download", "Cancel")
+    dialog._mirror.click()
+    dialog.findChild(QInputDialog, "mirror").textValueSelected.emit("")
+    settle(window)
+    assert read_places().mirror == ""
+    assert hub.address not in dialog._folder.text()
+
+
+def test_a_file_is_converted_for_somebody_elses_use(window, settle, published, tmp_path):
+    dialog = opened(window, settle)
+    for target, told in (("mine.safetensors", "lie in"), ("mine.txt", "Expected a file name that ends in")):
+        dialog.convert.click()
+        dialog.findChild(QFileDialog, "weights_file").fileSelected.emit(str(published))
+        chooser = dialog.findChild(QFileDialog, "weights_target")
+        assert chooser.acceptMode() == QFileDialog.AcceptMode.AcceptSave
+        chooser.fileSelected.emit(str(tmp_path / target))
+        settle(window)
+        assert told in dialog.messages.text
+        for closed in dialog.findChildren(QFileDialog):
+            closed.close()
+        settle(window)
+    assert find_model(str(tmp_path / "mine.safetensors")).name == "dap"
     assert "missing" in row_of(dialog, "dap")
 
 

@@ -38,6 +38,7 @@ from core.io.recovery import Generation, Recovery
 from core.io.scene_file import FileChanged
 from core.models import listed_models
 from core.models.base import Task
+from core.models.facts import catalogue_facts
 from panoviewer import translation
 from panoviewer.actions import ACTIONS, Menu
 from panoviewer.gestures import GESTURES
@@ -50,6 +51,10 @@ NAMES = {"PanoViewer", "VisPy canvas", *COLORMAPS, *(spec.title for spec in list
 SAME = ("<b>PanoViewer ", "CPU ", "0.png (256 × 128)")
 """So begins what is."""
 WORD = re.compile(r"[A-Za-z]{3,}")
+
+
+SAID_IN = {"models": ("For", "Weights")}
+"""Columns of tables whose cells are words of the program; what is in others comes from files and from the catalogue."""
 
 
 class Brackets(QTranslator):
@@ -70,6 +75,13 @@ def brackets(application):
     application.installTranslator(translator)
     yield
     application.removeTranslator(translator)
+
+
+def cells(table, title):
+    """What stands in a column of a table, by its heading in brackets."""
+    headings = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
+    column = headings.index(f"[{title}]")
+    return [table.item(row, column).text() for row in range(table.rowCount())]
 
 
 def texts(widget):
@@ -94,6 +106,7 @@ def texts(widget):
         yield from (widget.itemText(index) for index in range(widget.count()))
     if isinstance(widget, QTableWidget):
         yield from (widget.horizontalHeaderItem(column).text() for column in range(widget.columnCount()))
+        yield from (text for column in SAID_IN.get(widget.objectName(), ()) for text in cells(widget, column))
 
 
 def untranslated(top):
@@ -138,6 +151,7 @@ def test_every_text_of_the_window_and_its_dialogs_comes_from_the_translator(
         settle(window)
         for dialog in shown_since(before):
             assert untranslated(dialog) == [], name
+            assert name != "models" or cells(dialog.table, "For"), "its lines are not there yet"
             dialog.close()
 
 
@@ -240,6 +254,7 @@ def test_what_core_says_in_the_window_is_collected():
     assert {dataset.title for dataset in DATASETS} <= words
     assert {measure.METRIC, measure.SCALED, measure.RELATIVE} <= words
     assert {str(task) for task in Task} <= words
+    assert {task for facts in catalogue_facts() for task in facts.tasks} <= words
 
 
 def test_a_translation_with_wrong_braces_shows_the_english_text(application):
