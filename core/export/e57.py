@@ -32,6 +32,9 @@ CASTAGNOLI = 0x82F63B78
 """Polynomial of CRC-32C, bits reversed. Source: RFC 3720, appendix B.4."""
 FILE_HEADER, SECTION_HEADER, BLOB_HEADER = struct.Struct("<8sIIQQQQ"), struct.Struct("<B7xQQQ"), struct.Struct("<B7xQ")
 LARGEST_PACKET = 1 << 16
+STATE = "cartesianInvalidState"
+"""Of every point, 0: it is one. Readers such as pye57 ask for it unless they are told not to."""
+STATES_PER_BYTE = 4
 DATA_PACKET, INDEX_PACKET = 1, 0
 NORMALS = "http://www.libe57.org/E57_NOR_surface_normals.txt"
 OWN = "urn:panoviewer:e57:1"
@@ -95,15 +98,18 @@ def write(cloud: PointCloud, stream: BinaryIO, *, frame: str = "z-up", progress:
 
 
 def _packets(columns: Mapping[str, NDArray[np.generic]]) -> Iterable[bytes]:
-    """Records in packets of no more than 64 KiB: the bytes of each field behind each other."""
+    """Records in packets of no more than 64 KiB: the bytes of each field behind each other, two bits of each state."""
     arrays = []
     for name, values in columns.items():
         plain = np.ascontiguousarray(values)
         arrays.append(np.nan_to_num(plain, nan=0.0) if NAMES[name].startswith("nor:") else plain)
-    head = 6 + 2 * len(arrays)
-    count = (LARGEST_PACKET - head - 4) // sum(array.itemsize for array in arrays)
+    head = 6 + 2 * (len(arrays) + 1)
+    four = STATES_PER_BYTE * sum(array.itemsize for array in arrays) + 1
+    # In whole bytes of states: those of the next packet go on where these end.
+    count = (LARGEST_PACKET - head - 4) // four * STATES_PER_BYTE
     for start in range(0, len(arrays[0]), count):
         streams = [array[start : start + count].tobytes() for array in arrays]
+        streams.append(bytes(-(-len(arrays[0][start : start + count]) // STATES_PER_BYTE)))
         size = head + sum(map(len, streams))
         padding = -size % 4
         yield b"".join(
@@ -326,3 +332,4 @@ def _prototype(cloud: PointCloud) -> Iterable[str]:
             yield f'<{title} type="Float" precision="single"/>\n'
         else:
             yield f'<{title} type="Integer" minimum="0" maximum="{np.iinfo(kind).max}"/>\n'
+    yield f'<{STATE} type="Integer" minimum="0" maximum="2"/>\n'

@@ -19,7 +19,7 @@ from core.geometry.sphere import erp_rays
 from core.panorama import Panorama
 from core.prediction import Prediction
 
-TYPES = {"cartesian": "f", "nor:": "f", "color": "B", "pano:label": "H", "pano:instance": "q"}
+TYPES = {"cartesianInvalid": "b", "cartesian": "f", "nor:": "f", "color": "B", "pano:label": "H", "pano:instance": "q"}
 
 
 def read_points(path):
@@ -55,6 +55,7 @@ def test_libe57_finds_every_point(tmp_path, frame, monkeypatch):
     np.testing.assert_array_equal(colors, cloud.colors)
     np.testing.assert_array_equal(arrays["pano:label"], np.where(cloud.class_ids < 0, 255, cloud.class_ids))
     np.testing.assert_array_equal(arrays["pano:instance"], np.maximum(cloud.segment_ids, 0))
+    assert not arrays["cartesianInvalidState"].any()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5_000])
@@ -75,6 +76,16 @@ def test_pye57_reads_points_and_colours_in_its_own_way(tmp_path, count):
             ]
             np.testing.assert_allclose(limits, [*cloud.points.min(axis=0), *cloud.points.max(axis=0)])
         assert len(file.root["images2D"]) == 0
+
+
+@pytest.mark.parametrize("count", [1, 5, 12_345])
+def test_the_plain_call_of_pye57_reads_a_file_with_everything(tmp_path, count):
+    cloud = full_cloud(count)
+    with pye57.E57(str(export(cloud, tmp_path / "a.e57", frame="opencv"))) as file:
+        data = file.read_scan(0, colors=True)
+    np.testing.assert_allclose(stacked(data, "cartesian"), cloud.points, atol=1e-6)
+    colors = np.stack([data[f"color{name}"] for name in ("Red", "Green", "Blue")], axis=-1)
+    np.testing.assert_array_equal(colors, cloud.colors)
 
 
 def test_more_classes_than_a_byte_holds_take_two(tmp_path):
