@@ -18,7 +18,7 @@ from core.export.results import (
     why_unfinished,
     write_results,
 )
-from core.io.atomic import check_folder, make_folder
+from core.io.atomic import check_folder, identity, make_folder
 from core.io.cube_sets import once_per_cube
 from core.io.folder import foreign_kind, is_beside_a_photo, is_panorama, list_panoramas
 from core.io.images import read_panorama
@@ -110,7 +110,7 @@ def plan_batch(
         else:
             places = [(given, Path())]
         for path, place in places:
-            found.setdefault(_identity(path), (path, place))
+            found.setdefault(identity(path), (path, place))
     if not found:
         kinds = ", ".join(sorted({reason for _, reason in skipped}))
         others = f" but skipped ones ({kinds})" if kinds else ""
@@ -149,14 +149,6 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
-
-
-def _identity(path: Path) -> Path:
-    """The same for two names of one file."""
-    try:
-        return path.resolve()
-    except (OSError, ValueError):
-        return path
 
 
 def _is_inside(path: Path, output: Path, given: Path) -> bool:

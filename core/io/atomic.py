@@ -59,6 +59,14 @@ def is_same_file(path: Path, other: Path) -> bool:
         return os.path.abspath(path) == os.path.abspath(other)
 
 
+def identity(path: Path) -> Path:
+    """The same for two names of one file, also by links; a name that no file can have stays what it is."""
+    try:
+        return path.resolve()
+    except (OSError, ValueError):
+        return path
+
+
 def prepare_file(path: str | os.PathLike[str]) -> None:
     """Before the work that a file is for: make its folder, and refuse it when it cannot be written, if that is known.
 

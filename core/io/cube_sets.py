@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.errors import NotAFullSphere, UnsupportedImage
 from core.geometry.cube import FACES
+from core.io.atomic import identity
 from core.io.cube_files import SEPARATORS, CubeFiles, cube_files, missing_faces, named_sets
 from core.io.header import read_header
 from core.io.placement import place
@@ -23,7 +24,7 @@ def once_per_cube(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     with what is wrong. Only pictures are looked into whose names are like those of faces.
 
     Args:
-        paths: Each once.
+        paths: Each file once, by any of its names.
 
     Returns:
         Each with a sentence about what is wrong with its set; an empty one where nothing is known.
@@ -32,7 +33,7 @@ def once_per_cube(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     unnamed = _unnamed_sets(paths)
     seen: set[Path] = set()
     for path in paths:
-        if path in seen:
+        if identity(path) in seen:
             continue
         taken, members, problem = path, [path], ""
         faces = cube_files(path)
@@ -44,7 +45,7 @@ def once_per_cube(paths: Sequence[Path]) -> list[tuple[Path, str]]:
         elif missing_faces(path) and _is_of_unknown_place(path):
             # Its reader says which ones are missing, once.
             members = [face for faces in named_sets(path) for face in faces]
-        seen.update(members)
+        seen.update(map(identity, members))
         kept.append((taken, problem))
     return kept
 
@@ -55,7 +56,7 @@ def _unnamed_sets(paths: Iterable[Path]) -> dict[Path, list[Path]]:
     for path in paths:
         found = _ALIKE.fullmatch(path.stem)
         if found is not None:
-            alike.setdefault((path.parent, found.group(1), path.suffix.lower()), []).append(path)
+            alike.setdefault((identity(path.parent), found.group(1), path.suffix.lower()), []).append(path)
     sets = [members for members in alike.values() if len(members) == len(FACES)]
     return {path: members for members in sets if _are_squares(members) for path in members}
 

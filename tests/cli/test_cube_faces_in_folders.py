@@ -82,3 +82,20 @@ def test_panoramas_that_are_called_like_faces_are_panoramas(tmp_path, in_process
         found = {name.split(".")[0] for name in names(tmp_path / "out")}
         assert found == {f"house_{name}" for name in NAMED}
         shutil.rmtree(tmp_path / "out")
+
+
+@pytest.mark.parametrize("pattern", ["cube_{}.png", "pano_{}.png"])
+def test_faces_that_are_given_by_different_paths_are_one_set(tmp_path, in_process, capsys, monkeypatch, pattern):
+    called = NAMED if pattern.startswith("cube") else range(6)
+    faces(tmp_path / "in", pattern, called)
+    (tmp_path / "link").symlink_to("in")
+    monkeypatch.chdir(tmp_path)
+    ways = ("in/{}", "./link/{}", str(tmp_path / "in/{}"), "link/../in/{}", "in/{}", "link/{}")
+    given = [way.format(pattern.format(name)) for way, name in zip(ways, called, strict=True)]
+    code = in_process("predict", *given, "-o", tmp_path / "out", "--tasks", "depth")
+    if pattern.startswith("cube"):
+        assert (code, complaints(capsys)) == (0, [])
+        assert {name.split(".")[0] for name in names(tmp_path / "out")} == {"cube_front"}
+    else:
+        (told,) = complaints(capsys)
+        assert "six squares from pano_0.png to pano_5.png" in told
