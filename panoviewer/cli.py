@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file may have a name that no alphabet can spell; it must not stop the work.
         sys.stdout.reconfigure(errors="backslashreplace")
+    # What Pillow has to say of damaged metadata is no sentence for a user. Filters belong to the whole process: a block
+    # that changes them for itself would change them for other threads.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     command, rest = (_COMMANDS[args[0]], args[1:]) if args and args[0] in _COMMANDS else (_window, args)
     try:
         with interruptible():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +36,10 @@ def kept_exif(path: Path, height: int, width: int) -> bytes | None:
     except UnsupportedImage:
         return None
     try:
-        with warnings.catch_warnings(action="ignore"):  # of Pillow, about damaged ones
-            exif = _of_tiff(path) if is_tiff else Image.Exif()
-            if data and not is_tiff:
-                exif.load(data)
-            kept = _for_size(exif, height, width)
+        exif = _of_tiff(path) if is_tiff else Image.Exif()
+        if data and not is_tiff:
+            exif.load(data)
+        kept = _for_size(exif, height, width)
     except Exception:  # damaged EXIF data makes Pillow raise nearly anything, and nobody misses it
         return None
     return kept if kept is not None and len(kept) <= _MOST_BYTES else None

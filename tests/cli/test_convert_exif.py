@@ -121,7 +121,7 @@ def test_a_tiff_of_a_kind_that_no_reader_knows_is_told_of(tmp_path, in_process, 
 
 
 @pytest.mark.parametrize("kind", ["16.tif", "tif", "16.png"])
-def test_damaged_exif_data_are_left_out(tmp_path, in_process, kind):
+def test_damaged_exif_data_are_left_out(tmp_path, in_process, kind, recwarn, capsys):
     path = taken(tmp_path, kind)
     data = exif().tobytes() if kind == "16.png" else path.read_bytes()
     damaged = 0
@@ -136,6 +136,8 @@ def test_damaged_exif_data_are_left_out(tmp_path, in_process, kind):
     path.write_bytes(png16(data) if kind == "16.png" else data)
     out = tmp_path / "out.jpg"
     assert in_process("convert", path, "-o", out) == 0
+    assert capsys.readouterr().err.count("\n") == 1, "what was written, and nothing about metadata"
+    assert not [warning for warning in recwarn if "PIL" in warning.filename]
     with Image.open(out) as image:
         said = image.getexif()
         assert not said.get_ifd(ExifTags.IFD.GPSInfo)
