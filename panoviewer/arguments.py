@@ -40,6 +40,14 @@ EXIT_CODES = """exit codes:
        memory, an error of the program
   2    bad usage, or no picture that could be used
   130  interrupted"""
+JSON_EVENTS = """events of --json-log, one JSON object a line, each with "time" and "event":
+  started, progress, done, failed, skipped, redone, note
+               of one picture, "file". progress: "done" of "total"; done: "outputs", "size" [height, width], "device",
+               "seconds"; failed: "error"; skipped and redone: "reason"; note: what is assumed of it
+  finished     the last line. "done": pictures that were worked on; "resumed": those complete before (--resume);
+               "failed": those without results, "refused" of them because of what was given, such as a damaged file
+  aborted, interrupted
+               the last line where the work ended early: the same numbers so far; aborted: "error", why"""
 EPILOG = f"""commands:
   panoviewer [FILE]                  the window; without FILE it opens the sample
   panoviewer info [FILE]             what is installed, or what a file says about itself
@@ -161,7 +169,11 @@ def info_parser() -> Parser:
 
 def predict_parser() -> Parser:
     """The grammar of ``panoviewer predict``."""
-    parser = Parser("panoviewer predict", description="Estimate depth, normals and classes; write them as files.")
+    parser = Parser(
+        "panoviewer predict",
+        description="Estimate depth, normals and classes; write them as files.",
+        epilog=f"{JSON_EVENTS}\n\n{EXIT_CODES}",
+    )
     parser.add_argument("inputs", nargs="+", type=Path, metavar="FILE|DIR", help="pictures, or folders of pictures")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     _add_model(parser)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,28 @@ def test_folders_keep_their_sub_paths_and_labels_are_skipped_with_a_line(tmp_pat
     third = run("predict", tmp_path / "in", "-o", tmp_path / "in/results", "--tasks", "classes", "--json-log")
     finished = [json.loads(line) for line in third.out.splitlines()][-1]
     assert (finished["event"], finished["done"]) == ("finished", 3), "results are no inputs"
+
+
+def test_help_explains_every_event_and_number_of_the_json_log(tmp_path, in_process, capsys):
+    photo(tmp_path / "in/a.jpg")
+    photo(tmp_path / "in/b.png", 40, 77)
+    photo(tmp_path / "in/a.instances.png")
+    command = ["predict", tmp_path / "in", "-o", tmp_path / "out", "--tasks", "depth", "--json-log", "--resume"]
+    assert in_process(*command) == 1
+    (tmp_path / "out/a.depth.npy").unlink()
+    assert in_process(*command) == 1
+    assert in_process(*command, "--detail-model", "one") == 2
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    last = [event for event in events if event["event"] == "finished"][-1]
+    assert {name: last[name] for name in ("done", "resumed", "failed", "refused")} == {
+        "done": 1, "resumed": 0, "failed": 1, "refused": 1,
+    }  # fmt: skip
+    said = {event["event"] for event in events} | {name for event in events for name in event}
+    assert said >= {"started", "done", "failed", "skipped", "redone", "finished", "aborted"}
+    with pytest.raises(SystemExit):
+        in_process("predict", "--help")
+    told = capsys.readouterr().out
+    assert not [name for name in said if not re.search(rf"\b{name}\b", told)]
 
 
 @pytest.mark.parametrize("json_log", [False, True])
