@@ -6,7 +6,10 @@ linear light.
 
 from __future__ import annotations
 
+import math
 import struct
+import sys
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import cv2
@@ -18,10 +21,13 @@ from core.geometry.compiled import compiled, frozen
 from core.tone import srgb_table
 
 LEVELS = 1 << 16
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _FILL_ORDER, _OFFSETS, _ORIENTATION = 256, 257, 258, 259, 266, 273, 274
+_SAMPLES, _STRIP_BYTES, _PLANES = 277, 279, 284
 # Linear sRGB from the profile connection space of ICC profiles, XYZ under D50: the inverse of sRGB's own columns
 # (ICC profile sRGB2014.icc).
 _RGB_FROM_PCS = np.linalg.inv([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
 _INVISIBLE = 2 / 255
+_INCOMPLETE = "its pixels are damaged or incomplete"
 
 
 class DeepError(Exception):
@@ -57,6 +63,56 @@ def tiff_directory(
     return tags
 
 
+def plain_pixels(tags: TiffImagePlugin.ImageFileDirectory_v2, kind: type[np.uint16 | np.float32]) -> PlainPixels | None:
+    """The pixels of a TIFF where they lie in the file as they would in memory; None where they have to be decoded.
+
+    Args:
+        tags: As from `tiff_directory`; one plane of pixels.
+        kind: Of their values.
+    """
+    offsets, lengths = tags.get(_OFFSETS, ()), tags.get(_STRIP_BYTES, ())
+    height, width, samples = int(tags[_HEIGHT]), int(tags[_WIDTH]), int(tags.get(_SAMPLES, 1))
+    size = np.dtype(kind).itemsize
+    as_usual = ((_COMPRESSION, 1), (_FILL_ORDER, 1), (_ORIENTATION, 1), (_PLANES, 1))
+    if (
+        any(tags.get(tag, usual) != usual for tag, usual in as_usual)
+        or (tags.prefix == b"MM") == (sys.byteorder == "little")
+        or set(tags[_BITS]) != {8 * size}
+        or not offsets
+        or offsets[0] % size
+        or len(offsets) != len(lengths)
+        or sum(lengths) != height * width * samples * size
+        or any(start + length != end for start, length, end in zip(offsets, lengths, offsets[1:], strict=False))
+    ):
+        return None
+    return PlainPixels(int(offsets[0]), (height, width, samples), kind)
+
+
+@dataclass(frozen=True)
+class PlainPixels:
+    """Pixels that lie in a file as they do in memory.
+
+    Attributes:
+        offset: Of the first byte.
+        shape: (height, width, channels).
+        kind: Of their values.
+    """
+
+    offset: int
+    shape: tuple[int, int, int]
+    kind: type[np.uint16 | np.float32]
+
+    def of(self, data: NDArray[np.uint8]) -> NDArray[Any]:
+        """A view of the bytes of the file: grey, RGB or RGBA.
+
+        Raises:
+            DeepError: The file ends before them.
+        """
+        if not 0 <= self.offset <= len(data) - math.prod(self.shape) * np.dtype(self.kind).itemsize:
+            raise DeepError(_INCOMPLETE)
+        return np.ndarray(self.shape, self.kind, data.data, self.offset)
+
+
 def decode(data: NDArray[np.uint8], height: int, width: int) -> NDArray[Any]:
     """The stored pixels of a file of 16-bit whole numbers or 32-bit floats.
 
@@ -80,7 +136,7 @@ def decode(data: NDArray[np.uint8], height: int, width: int) -> NDArray[Any]:
     finally:
         cv2.utils.logging.setLogLevel(level)
     if pixels is None or pixels.shape[:2] != (height, width) or pixels.dtype not in (np.uint16, np.float32):
-        raise DeepError("its pixels are damaged or incomplete")
+        raise DeepError(_INCOMPLETE)
     if pixels.ndim == 2:
         return pixels[..., None]
     if pixels.shape[2] not in (3, 4):
@@ -96,13 +152,16 @@ def reduced(pixels: NDArray[Any], width: int) -> NDArray[Any]:
     return np.asarray(smaller, pixels.dtype).reshape(size[1], size[0], pixels.shape[2])
 
 
-def linear_light(pixels: NDArray[Any], profile: Profile | None, *, is_premultiplied: bool) -> NDArray[np.float32]:
+def linear_light(
+    pixels: NDArray[Any], profile: Profile | None, *, is_premultiplied: bool, is_rgb: bool = False
+) -> NDArray[np.float32]:
     """Linear sRGB of stored pixels, over black where they are transparent.
 
     Args:
         pixels: (h, w, 1, 3 or 4) as from `decode`.
         profile: What whole numbers mean; sRGB when None.
         is_premultiplied: Colours were laid over black already.
+        is_rgb: Red comes first, as from `PlainPixels`, and not blue.
 
     Returns:
         (h, w, 3).
@@ -116,12 +175,12 @@ def linear_light(pixels: NDArray[Any], profile: Profile | None, *, is_premultipl
             frozen(pixels),
             frozen(curves),
             frozen(np.eye(3, dtype=np.float32) if matrix is None else matrix),
-            (has_alpha, matrix is not None),
+            (has_alpha, matrix is not None, is_rgb),
             light,
         )
         return light
     for stored, row in zip(pixels, light, strict=True):
-        colours = stored[:, 2::-1] if channels > 1 else stored
+        colours = stored if channels == 1 else stored[:, :3] if is_rgb else stored[:, 2::-1]
         if has_alpha:
             colours = colours * stored[:, 3:]
         row[:] = np.nan_to_num(colours, nan=0.0, posinf=3e38, neginf=0.0)
@@ -133,16 +192,16 @@ def _light_of_levels(
     pixels: NDArray[np.uint16],
     curves: NDArray[np.float32],
     matrix: NDArray[np.float32],
-    choices: tuple[bool, bool],
+    choices: tuple[bool, bool, bool],
     light: NDArray[np.float32],
 ) -> None:
     """The loop behind `linear_light`: over black where transparent, through the curves, through the matrix."""
-    has_alpha, has_matrix = choices
+    has_alpha, has_matrix, is_rgb = choices
     last_curve, last_colour = curves.shape[0] - 1, min(pixels.shape[2], 3) - 1
     for i in range(pixels.shape[0]):
         for j in range(pixels.shape[1]):
             for c in range(3):
-                level = int(pixels[i, j, max(last_colour - c, 0)])
+                level = int(pixels[i, j, min(c, last_colour) if is_rgb else max(last_colour - c, 0)])
                 if has_alpha:
                     level = (level * int(pixels[i, j, 3]) + 32767) // 65535
                 light[i, j, c] = curves[min(c, last_curve), level]

@@ -35,6 +35,8 @@ MOST_CV2_PIXELS = 1 << 30
 """OpenCV decodes no larger picture; Pillow does."""
 _LOADED = 0.8
 """Share of the work on a picture of 8 bits after which its pixels are there and become sRGB."""
+_AVERAGED = ("L", "RGB", "CMYK")
+"""Modes whose pixels may be averaged as they are."""
 _STRIP_ROWS = 64
 _RESAMPLED_BYTES = 6
 """Per pixel of a picture that is resampled: columns first, then rows."""
@@ -66,8 +68,9 @@ def read_panorama(
         memory_budget: Bytes that opening may take at its peak; by default a share of what the machine has free.
         progress: Called with the rows that are decoded.
         first: Told of the panorama at most `FIRST_WIDTH` wide, once, where that is there well before the whole: of a
-            large JPEG, which is decoded at an eighth, a quarter or half of its size, and of a picture of more than 8
-            bits, before all of it is light. What becomes of the file then is not known yet.
+            large JPEG, which is decoded at an eighth, a quarter or half of its size, of a picture of more than 8 bits,
+            before all of it is light, and of others as soon as they are decoded. What becomes of the file then is not
+            known yet.
 
     Raises:
         NotAFullSphere: The picture is not 2:1, does not say where it lies, and nothing is assumed.
@@ -82,10 +85,11 @@ def read_panorama(
             rgb = _pixels(picture, placement, progress)
         elif header.is_deep:
             rgb = _decode_light(picture, progress, lambda light: first(_panorama(light, header, small)))
+        elif _is_soon_reduced(header):
+            first(read_preview(path, FIRST_WIDTH, assume=assume, memory_budget=memory_budget))
+            rgb = _decode(picture, progress)
         else:
-            if _is_soon_reduced(header):
-                first(read_preview(path, FIRST_WIDTH, assume=assume, memory_budget=memory_budget))
-            rgb = _pixels(picture, placement, progress)
+            rgb = _decode(picture, progress, lambda rgb: first(_panorama(rgb, header, small)))
     return _panorama(rgb, header, placement)
 
 
@@ -193,8 +197,8 @@ def _pixels(picture: OpenPicture, placement: Placement, progress: Progress) -> N
     return np.concatenate(faces)
 
 
-def _decode(picture: OpenPicture, progress: Progress) -> Pixels:
-    """(H, W, 3) sRGB, upright."""
+def _decode(picture: OpenPicture, progress: Progress, first: Callable[[Pixels], None] | None = None) -> Pixels:
+    """(H, W, 3) sRGB, upright; `first` is told of a smaller one where that is quickly made of the decoder's pixels."""
     header, image = picture.header, picture.image
     if header.format == "JPEG":
         _check_end(picture)
@@ -208,10 +212,13 @@ def _decode(picture: OpenPicture, progress: Progress) -> Pixels:
     picture.load(stage(progress, 0, _LOADED))
     progress = stage(progress, _LOADED, 1)
     height, width = image.size[::-1] if header.orientation < 5 else image.size
-    rgb = np.empty((height, width, 3), np.uint8)
-    stored = _as_stored(rgb, header.orientation)
     profile = header.icc_profile
     transform = None if profile is None else srgb_transform(profile, colour_pixels(header.mode))
+    step = width // FIRST_WIDTH
+    if first is not None and step > 1 and image.mode in _AVERAGED and "transparency" not in image.info:
+        first(_upright(_strip_to_srgb(image.reduce(step), transform), header.orientation))
+    rgb = np.empty((height, width, 3), np.uint8)
+    stored = _as_stored(rgb, header.orientation)
     for top in range(0, image.height, _STRIP_ROWS):
         progress(top, image.height)
         bottom = min(top + _STRIP_ROWS, image.height)
@@ -261,12 +268,12 @@ def _decode_light(picture: OpenPicture, progress: Progress, first: Callable[[Lig
     return _upright(picture.light(progress, tell), orientation)
 
 
-def _upright(stored: Light, orientation: int) -> Light:
+def _upright(stored: NDArray[Value], orientation: int) -> NDArray[Value]:
     """(H, W, 3) as it is shown."""
     if orientation == 1:
         return stored
     height, width = stored.shape[:2]
-    shown = np.empty((height, width, 3) if orientation < 5 else (width, height, 3), np.float32)
+    shown = np.empty((height, width, 3) if orientation < 5 else (width, height, 3), stored.dtype)
     _as_stored(shown, orientation)[:] = stored
     return shown
 

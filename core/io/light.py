@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -168,6 +169,7 @@ def open_deep_tiff(stream: BinaryIO, file_bytes: int) -> Light | None:
     # OpenCV turns a TIFF upright itself; it does not turn a PNG.
     size = (int(tags[257]), int(tags[256]))
     profile, used = _profile(tags.get(_ICC), 1 if is_grey else 3)
+    value = np.uint16 if kind == _WHOLE else np.float32
     return _deep(
         stream,
         size if tags.get(_ORIENTATION, 1) not in range(5, 9) else size[::-1],
@@ -181,6 +183,7 @@ def open_deep_tiff(stream: BinaryIO, file_bytes: int) -> Light | None:
         is_measured=kind == _FLOAT,
         is_negative=photometric == _WHITE_IS_ZERO,
         is_premultiplied=_ASSOCIATED in tags.get(_EXTRA, ()),
+        plain=deep.plain_pixels(tags, value),
     )
 
 
@@ -198,6 +201,7 @@ def _deep(
     is_measured: bool = False,
     is_negative: bool = False,
     is_premultiplied: bool = False,
+    plain: deep.PlainPixels | None = None,
 ) -> Light:
     height, width = size
     if not 0 < height * width <= MOST_PIXELS:
@@ -207,13 +211,17 @@ def _deep(
 
     def read(progress: Progress, first: First | None = None) -> NDArray[np.float32]:
         progress(0, 2)
-        pixels = deep.decode(_content(stream, file_bytes), height, width)
+        content = _content(stream, file_bytes)
+        pixels = deep.decode(content, height, width) if plain is None else plain.of(content)
         if is_negative:
             pixels = (np.uint16(deep.LEVELS - 1) if pixels.dtype == np.uint16 else np.float32(1)) - pixels
         progress(1, 2)
+        develop = partial(
+            deep.linear_light, profile=profile, is_premultiplied=is_premultiplied, is_rgb=plain is not None
+        )
         if first is not None:
-            first(deep.linear_light(deep.reduced(pixels, FIRST_WIDTH), profile, is_premultiplied=is_premultiplied))
-        light = deep.linear_light(pixels, profile, is_premultiplied=is_premultiplied)
+            first(develop(deep.reduced(pixels, FIRST_WIDTH)))
+        light = develop(pixels)
         progress(2, 2)
         return light
 

@@ -111,11 +111,16 @@ def _write_heic(rgb: NDArray[np.uint8], file: Path) -> None:
     pillow_heif.from_pillow(Image.fromarray(rgb)).save(str(file), quality=80)
 
 
-def _write_deep(rgb: NDArray[np.uint8], file: Path) -> None:
-    deep = rgb[..., ::-1].astype(np.uint16) * 257
-    # Further noise below that of 8 bits, as a sensor has it.
-    deep ^= np.random.default_rng(0).integers(0, 128, deep.shape, np.uint16)
-    cv2.imwrite(str(file), deep, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+def _deep(*options: int) -> Callable[[NDArray[np.uint8], Path], None]:
+    """Writes 16 bits per channel, with these options of OpenCV."""
+
+    def write(rgb: NDArray[np.uint8], file: Path) -> None:
+        deep = rgb[..., ::-1].astype(np.uint16) * 257
+        # Further noise below that of 8 bits, as a sensor has it.
+        deep ^= np.random.default_rng(0).integers(0, 128, deep.shape, np.uint16)
+        cv2.imwrite(str(file), deep, options)
+
+    return write
 
 
 def _light(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -163,6 +168,8 @@ def _decode_exr(file: Path) -> Pixels:
 
 _EXR_THREADS = min(4, os.cpu_count() or 1)
 """As many as the reading process takes."""
+_UNCOMPRESSED = 1
+"""In the words of TIFF."""
 JPEG = "JPEG"
 OPENCV = "OpenCV's decoder"
 FORMATS = (
@@ -174,8 +181,9 @@ FORMATS = (
     Kind("WebP", ".webp", _by_pillow(quality=90, method=0), _by_pillow_again, factors=(1,)),
     Kind("AVIF", ".avif", _by_pillow(quality=80, speed=9, max_threads=1), _by_pillow_again, factors=(1,)),
     Kind("HEIC", ".heic", _write_heic, _decode_heic, "pillow-heif", (1,), "pillow_heif", threads=2),
-    Kind("PNG, 16 bits", ".png", _write_deep, _decode_by_opencv, OPENCV),
-    Kind("TIFF, 16 bits, LZW", ".tif", _write_deep, _decode_by_opencv, OPENCV),
+    Kind("PNG, 16 bits", ".png", _deep(cv2.IMWRITE_PNG_COMPRESSION, 1), _decode_by_opencv, OPENCV),
+    Kind("TIFF, 16 bits, LZW", ".tif", _deep(), _decode_by_opencv, OPENCV),
+    Kind("TIFF, 16 bits", ".tif", _deep(cv2.IMWRITE_TIFF_COMPRESSION, _UNCOMPRESSED), _decode_by_opencv, OPENCV),
     Kind("Radiance HDR", ".hdr", _write_hdr, _decode_by_opencv, OPENCV),
     Kind("OpenEXR, half, ZIP", ".exr", _write_exr, _decode_exr, "the OpenEXR library", threads=_EXR_THREADS),
 )

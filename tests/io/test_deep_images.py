@@ -76,6 +76,24 @@ def test_a_deep_tiff_may_be_stored_in_many_ways(tmp_path, options):
     np.testing.assert_allclose(read_panorama(path).radiance, linear_from_srgb(pixels / 65535), rtol=2e-6)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+@pytest.mark.parametrize("strips", [{}, {"rowsperstrip": 7}])
+def test_pixels_that_lie_in_a_tiff_as_in_memory_need_no_decoder(tmp_path, monkeypatch, channels, kind, strips):
+    pixels = levels(40, 80, channels) if kind == np.uint16 else np.tile(light(40, 80), 2)[..., :channels]
+    options = strips | ({"extrasamples": ["unassalpha"]} if channels == 4 else {})
+    data = tiff(pixels[..., 0] if channels == 1 else pixels, **options)
+    decoded = read_panorama(
+        put(tmp_path, tiff(pixels[..., 0] if channels == 1 else pixels, byteorder=">", **options), "b.tif")
+    )
+    monkeypatch.delattr("core.io.deep.decode")
+    panorama = read_panorama(put(tmp_path, data, "a.tif"))
+    np.testing.assert_array_equal(panorama.radiance, decoded.radiance)
+    np.testing.assert_array_equal(panorama.rgb, decoded.rgb)
+    with pytest.raises(UnsupportedImage, match="damaged or incomplete"):
+        read_panorama(put(tmp_path, data[: data.index(pixels.tobytes()[:64]) + pixels.nbytes - 1], "a.tif"))
+
+
 def test_where_white_is_zero_the_picture_is_turned_over(tmp_path):
     pixels = levels(40, 80)[..., 0]
     panorama = read_panorama(put(tmp_path, tiff(pixels, photometric="miniswhite"), "deep.tif"))

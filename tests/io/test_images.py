@@ -313,6 +313,33 @@ def test_a_large_jpeg_is_told_of_before_it_is_whole(tmp_path):
     assert np.abs(small.rgb - expected).max() <= 4
 
 
+@pytest.mark.parametrize(
+    ("suffix", "mode", "options"),
+    [
+        ("png", "RGB", {}),
+        ("tif", "L", {"compression": "tiff_lzw"}),
+        ("tif", "CMYK", {}),
+        ("jpg", "RGB", {"icc_profile": rgb_profile(1.8)}),
+    ],
+)
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_other_large_pictures_are_told_of_before_they_are_whole(
+    tmp_path, monkeypatch, suffix, mode, options, orientation
+):
+    width = 128
+    monkeypatch.setattr(images, "FIRST_WIDTH", width)
+    path = tmp_path / f"large.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(smooth(200, 400)).convert(mode).save(path, exif=exif, **options)
+    told = []
+    whole = read_panorama(path, first=told.append)
+    (small,) = told
+    assert (small.height, small.width) == (width // 2, width)
+    expected = resize_erp(whole.rgb, width // 2, width).astype(int)
+    assert np.abs(small.rgb - expected)[2:-2, 2:-2].max() <= 4
+
+
 @pytest.mark.parametrize(("size", "suffix"), [((1000, 2000), "jpg"), ((1100, 2200), "png")])
 def test_what_is_soon_there_is_told_of_once(tmp_path, size, suffix):
     path = tmp_path / f"small.{suffix}"
