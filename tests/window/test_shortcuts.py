@@ -80,6 +80,16 @@ def test_a_key_that_is_taken_is_told_and_cannot_be_kept(dialog, window, qtbot, s
     ok(dialog).click()
     assert window.shortcuts.keys()["grid"] == ("Ctrl+E",)
     assert window.shortcuts.keys()["export"] == ("F2",)
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    heard = listen(window)
+    for key, modifiers, name in (
+        (Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier, "grid"),
+        (Qt.Key.Key_F2, Qt.KeyboardModifier.NoModifier, "export"),
+    ):
+        QTest.keyClick(window.stage.erp, key, modifiers)
+        assert heard == [name], "the key is that of one action, and of the one that was chosen"
+        heard.clear()
 
 
 def test_keys_of_the_views_are_refused(dialog, qtbot):
@@ -120,6 +130,29 @@ def test_the_search_finds_actions_and_keys(settings, qtbot, application):
     dialog._keys._search.setText("grid")
     assert table.isRowHidden(ROWS["undo"])
     assert not table.isRowHidden(ROWS["grid"])
+
+
+def listen(window):
+    """Names of the actions that are triggered from here on; they do nothing else."""
+    heard = []
+    for name, action in window.actions_by_name.items():
+        action.triggered.disconnect()
+        action.triggered.connect(lambda _checked=False, name=name: heard.append(name))
+        action.setEnabled(True)
+    return heard
+
+
+@pytest.mark.parametrize("view", ["erp", "perspective", "cloud"])
+def test_every_key_of_the_table_reaches_its_own_action_alone(window, view):
+    heard = listen(window)
+    widget = getattr(window.stage, view)
+    widget.setFocus()
+    for spec in ACTIONS:
+        for key in spec.keys:
+            pressed = QKeySequence(key)[0]
+            QTest.keyClick(widget, pressed.key(), pressed.keyboardModifiers())
+            assert (key, heard) == (key, [spec.name])
+            heard.clear()
 
 
 def test_the_table_of_actions_has_no_clashes(qapp):
