@@ -418,6 +418,23 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "home", Menu.VIEW, mark("First &view"), ("Home",), mark("Look where the photograph says one should look first.")
     ),
     ActionSpec(
+        "frame",
+        Menu.VIEW,
+        mark("Selected se&gment"),
+        ("F",),
+        mark("Bring the selected segment into the middle, in the look-around view as large as it fits."),
+    ),
+    ActionSpec(
+        "pixels",
+        Menu.VIEW,
+        mark("One to &one"),
+        ("Ctrl+1",),
+        mark("Show each pixel of the panorama as one of the screen."),
+    ),
+    ActionSpec(
+        "zoom_back", Menu.VIEW, mark("&Usual zoom"), ("Ctrl+0",), mark("Look around with the usual angle of view.")
+    ),
+    ActionSpec(
         "stand",
         Menu.VIEW,
         mark("Stand a&t the camera"),

@@ -23,7 +23,7 @@ class Annotating(QObject):
 
     Whatever gives a label, a key, the list or a new name: it goes to the object that a tool is making; without one to
     the segments that the user has selected, or painted; and always to those to come. A segment that was merely kept
-    last is selected for what mends it, but it has its label.
+    last is selected for what mends it, but it has its label; only when it was kept without any, it gets this one.
 
     Signals:
         selection_changed: Other segments are selected.
@@ -245,8 +245,7 @@ class Annotating(QObject):
 
         def act() -> None:
             is_known = any(label.name == name for label in self.labels)
-            self._set_label(name)
-            if is_known:
+            if self._set_label(name) and is_known and self.may_edit():
                 self.told.emit(tr("There is a label {name} already; it is in use now.", name=short_name(name)))
 
         self.in_turn(act)
@@ -339,12 +338,15 @@ class Annotating(QObject):
 
     # ----- within -----
 
-    def _set_label(self, name: str) -> None:
+    def _set_label(self, name: str) -> bool:
+        """Give a label; False where a segment has refused it."""
         self._label = name
         self.label_changed.emit()
-        named = () if self._is_making or not self._is_chosen else self.selected_segments
+        named = () if self._is_making else self.selected_segments
+        if not self._is_chosen and any(segment.label for segment in named):
+            named = ()
         is_new = bool(name) and all(label.name != name for label in self.labels)
-        self.refused(named)
+        is_refused = self.refused(named)
         numbers = [segment.number for segment in named if not segment.locked and segment.label != name]
 
         def edit(scene: Scene) -> Scene:
@@ -362,6 +364,7 @@ class Annotating(QObject):
                 if name
                 else tr("{what} has no label.", what=what)
             )
+        return not is_refused
 
     def _select(self, numbers: tuple[int, ...]) -> None:
         if numbers != self._selected:

@@ -12,6 +12,7 @@ from core.export.view_set import LAYOUTS, MAX_SIZE, MIN_SIZE
 from core.io.importing import IMPORTERS
 from core.models import DEFAULT_SEGMENTER, DEVICES, SEGMENTERS
 from core.scene import Box, Click
+from core.segment.options import MAX_FOV_DEG, MIN_FOV_DEG, Keep
 from panoviewer.arguments import EXIT_CODES, Parser, add_assume, add_backend, add_debug
 
 ORDERS = ("zigzag", "raster", "erp")
@@ -60,6 +61,19 @@ def segment_parser() -> Parser:
         "--order", choices=ORDERS, default=ORDERS[0], help="of the views; erp has none (default: zigzag)"
     )
     parser.add_argument("--views", type=int, choices=(24, 48), default=24, help="how many look around (default: 24)")
+    parser.add_argument(
+        "--fov",
+        type=_fov,
+        default=MIN_FOV_DEG,
+        metavar="DEG",
+        help=f"of each view, {MIN_FOV_DEG:g} to {MAX_FOV_DEG:g} (default: {MIN_FOV_DEG:g})",
+    )
+    parser.add_argument(
+        "--parts",
+        choices=tuple(Keep),
+        default=Keep.CLICKED,
+        help="which of the parts that are found stay: those that were clicked, or all (default: clicked)",
+    )
     parser.add_argument(
         "--policy",
         type=int,
@@ -165,6 +179,13 @@ def numbers(text: str, count: int, form: str, unit: str = "degrees") -> list[flo
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _fov(text: str) -> float:
+    (degrees,) = numbers(text, 1, "an angle")
+    if not MIN_FOV_DEG <= degrees <= MAX_FOV_DEG:
+        raise argparse.ArgumentTypeError(f"expected {MIN_FOV_DEG:g} to {MAX_FOV_DEG:g} degrees, got '{text}'")
+    return degrees
 
 
 def _view_size(text: str) -> int:

@@ -13,8 +13,9 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from core.edits import intersect_segments, move_segments, subtract_segments, unite_segments
-from core.geometry.sphere import erp_to_directions
+from core.geometry.sphere import angle_between, erp_to_directions
 from core.labels import short_name
+from core.mask import SphereMask
 from core.scene import Edit, Review, Segment
 from panoviewer.annotating import Annotating
 from panoviewer.areas import Areas
@@ -60,6 +61,7 @@ READ_ONLY = mark(
     "Read only: another window of PanoViewer has this project open, so nothing can be edited or saved here.{lost} "
     "Close it there, or take the project over with Save (Ctrl+S)."
 )
+BORDER_STEPS = 16
 LOST = mark(" What was done here last is not in the file.")
 
 
@@ -155,7 +157,9 @@ class AnnotationDesk(QObject):
         self._told_saved = self._read_only = ""
         self.panel = self._panel()
         self._questions = Questions(window, session, self.annotating, self.saving)
-        self._handing = HandingOver(self.saving, jobs, settings, window)
+        self._handing = HandingOver(
+            self.saving, jobs, settings, window, labels=lambda: [label.name for label in self.annotating.labels]
+        )
         self._keys = ViewKeys(
             stage.sphere_views,
             step=self.annotating.select_neighbour,
@@ -171,7 +175,6 @@ class AnnotationDesk(QObject):
         annotating, document = self.annotating, self._session.document
         # What was painted just now may be in the making; these are about it as well.
         in_turn: dict[str, Handler] = {
-            "undo": document.undo,
             "redo": document.redo,
             "save": self.saving.save,
             "save_copy": self._handing.save_copy,
@@ -187,6 +190,7 @@ class AnnotationDesk(QObject):
         }
         return {
             **{name: partial(self.edits.in_turn, handler) for name, handler in in_turn.items()},
+            "undo": self.undo,
             "color": self._questions.choose_color,
             "masks": lambda on: annotating.set_all_hidden(hidden=not on),
             **{name: lambda _on, name=name: self.use(name) for name in self.tools},
@@ -196,6 +200,7 @@ class AnnotationDesk(QObject):
             "subtract": partial(self.combine, tr("Subtract from"), subtract_segments),
             "intersect": partial(self.combine, tr("Intersect"), intersect_segments),
             "correct": self.correct,
+            "frame": self.frame_selected,
             "class_segments": self._questions.choose_classes,
             "copy": lambda: self._questions.copy_to(self._folder.files()),
             "next_unreviewed": partial(self.reviewing.step, 1),
@@ -248,8 +253,16 @@ class AnnotationDesk(QObject):
         if not others:
             self.told.emit(tr("Select two segments for that: first the one that stays."))
         elif self.annotating.may_edit():
-            label = self.annotating.selected_segments[0].label or "segment"
+            label = self.annotating.selected_segments[0].label or tr("segment")
             self.edits.put(SlowEdit(f"{name} {label}", edit_of(first, others)))
+
+    def undo(self) -> None:
+        """Take back the last click of what is being made, else the last edit; also one that is still in the making."""
+        tool = self._toolbox.tool
+        if isinstance(tool, AnnotationTool) and tool.begun:
+            tool.undo()
+        else:
+            self.edits.in_turn(self._session.document.undo)
 
     def restack(self, name: str, place_in: Callable[[Sequence[Segment]], int]) -> None:
         """Draw the selected segments over or under others."""
@@ -266,13 +279,19 @@ class AnnotationDesk(QObject):
 
     def look_at(self, number: int) -> None:
         """Bring a segment into the middle of both views."""
-        segment = next((s for s in self.annotating.segments if s.number == number), None)
+        segment = self.annotating.find(number)
+        if segment is not None and not segment.mask.is_empty:
+            self._look_along(_middle_of(segment.mask))
+
+    def frame_selected(self) -> None:
+        """The same with the segment that was selected last, and as near as all of it fits into the look-around view."""
+        segment = self.annotating.selected_segments[-1] if self.annotating.selected else None
         if segment is None or segment.mask.is_empty:
+            self.told.emit(tr("Select a segment to look at it."))
             return
-        mask = segment.mask
-        # The middle of the box is near enough, and known without looking at a single pixel.
-        u, v = mask.col + mask.cols / 2, mask.row + mask.rows / 2
-        self._look_along(erp_to_directions(u, v, mask.height, mask.width))
+        middle = _middle_of(segment.mask)
+        self._look_along(middle)
+        self._viewpoint.frame(middle, _reach_of(segment.mask, middle))
 
     # ----- within -----
 
@@ -313,6 +332,7 @@ class AnnotationDesk(QObject):
         self.film.looked_for.connect(lambda camera: self._look_along(camera.world_from_camera[:, 2]))
         for tool in self.tools.values():
             tool.told.connect(self.told)
+            tool.begun_changed.connect(self._show_actions)
         self.segment_tool.reading_changed.connect(self.strip.set_reading)
         self.strip.reading_changed.connect(self.segment_tool.set_reading)
         self.strip.set_reading(READINGS.index("object"))
@@ -376,8 +396,10 @@ class AnnotationDesk(QObject):
         if not self._actions:
             return
         document, selected = self._session.document, self.annotating.selected_segments
+        tool = self._toolbox.tool
+        begun = tool.begun if isinstance(tool, AnnotationTool) else ""
         for name, verb, edit in (
-            ("undo", tr("&Undo"), document.undo_name),
+            ("undo", tr("&Undo"), begun or document.undo_name),
             ("redo", tr("&Redo"), document.redo_name),
         ):
             self._actions[name].setText(f"{verb} {short_name(edit).replace('&', '&&')}" if edit else verb)
@@ -405,3 +427,17 @@ class AnnotationDesk(QObject):
                 self.annotating.toggle(segment.number)
             else:
                 self.annotating.select([segment.number])
+
+
+def _middle_of(mask: SphereMask) -> NDArray[np.float64]:
+    """(3,) The middle of a mask's box, which is near enough and known without looking at a single pixel."""
+    return erp_to_directions(mask.col + mask.cols / 2, mask.row + mask.rows / 2, mask.height, mask.width)
+
+
+def _reach_of(mask: SphereMask, middle: NDArray[np.float64]) -> float:
+    """Radians from there to the farthest place of the box's border."""
+    share = np.linspace(0, 1, BORDER_STEPS)
+    u, v = mask.col + share * mask.cols, mask.row + share * mask.rows
+    sides = [erp_to_directions(u, row, mask.height, mask.width) for row in (mask.row, mask.row + mask.rows)]
+    sides += [erp_to_directions(col, v, mask.height, mask.width) for col in (mask.col, mask.col + mask.cols)]
+    return float(angle_between(np.concatenate(sides), middle).max())

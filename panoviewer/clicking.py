@@ -15,6 +15,7 @@ from core.progress import Progress
 from core.scene import Box, Click
 from core.segment.features import FeatureStore
 from core.segment.guess import RemembersPhoto
+from core.segment.mending import Mending
 from core.segment.network import ClickNetwork, TellsDetours
 from core.segment.session import SegmentSession
 from core.segment.updates import Stage, Update
@@ -149,15 +150,16 @@ class Clicking(QObject):
         """Prepare the views near this direction, radians, first."""
         self._gaze = lon, lat
 
-    def ask(self, number: int, prompts: Prompts) -> None:
+    def ask(self, number: int, prompts: Prompts, mending: Mending | None = None) -> None:
         """Look for an object; an older question about the same object is dropped.
 
         Args:
             number: Of the object: any, the same for all questions about it.
             prompts: What was pointed at.
+            mending: The mask that the clicks go on from; None for a new object.
         """
         panorama = self._document.panorama
-        if panorama is None or not prompts.say_something:
+        if panorama is None or not (prompts.say_something or (mending is not None and prompts.clicks)):
             self.cancel(number)
             return
         self.cancel(number)
@@ -166,11 +168,13 @@ class Clicking(QObject):
         def work(progress: Progress) -> None:
             session = self._session_of(panorama, choice)
             shown = float("-inf")
+            become = None if mending is None else mending.over(session, prompts.clicks, progress=progress)
             updates = session.updates(prompts.clicks, box=prompts.box, reading=prompts.reading, progress=progress)
             for update in updates:
                 mask = None
                 if update.stage is not Stage.VIEW or time.monotonic() - shown > SHOW_SECONDS:
-                    mask, shown = update.mask, time.monotonic()
+                    mask = update.mask if become is None else become(update.mask)
+                    shown = time.monotonic()
                     self._prepare_mask(mask)
                 self._stepped.emit(run, number, Found(prompts, update, mask))
 

@@ -34,11 +34,12 @@ GESTURES: tuple[tuple[str, str, str], ...] = (
     (CLICKS, mark("Click, right or Shift + click"), mark("This belongs to the object, this does not.")),
     (CLICKS, mark("Drag"), mark("Draw a box around the object.")),
     (CLICKS, mark("Enter, Esc"), mark("Keep the object, give it up. Without one, Esc ends the selection.")),
-    (CLICKS, mark("Backspace, Shift + Backspace"), mark("Take the last click back, take all of them back.")),
+    (CLICKS, mark("Backspace or undo, Shift + Backspace"), mark("Take the last click back, take all of them back.")),
     (CLICKS, mark("T"), mark("The last click says the opposite.")),
     (CLICKS, mark("P"), mark("Clicks mean the group, the part, the object.")),
     (BRUSHES, mark("Alt + drag"), mark("Brush: erase. Eraser: paint.")),
     (BRUSHES, mark("Ctrl + wheel"), mark("Another size.")),
+    (BRUSHES, mark("Enter, Esc"), mark("The segment is done; the next stroke makes a new one.")),
     (LASSO, mark("Alt, Shift + Alt"), mark("Subtract from the selected segment, leave of it only what is inside.")),
     (LASSO, mark("Enter, double click, Backspace, Esc"), mark("Corner by corner: close, take a corner back, give up.")),
     (

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from core.export.annotated import DatasetOptions
+from core.export.annotated import UNLABELLED
 from core.export.datasets import Report, export_project
 from core.io.project import read_project
 from core.io.scene_file import SUFFIX
 from core.progress import Progress
-from panoviewer.dialogs.dataset_dialog import DatasetDialog
+from panoviewer.dialogs.dataset_dialog import DatasetDialog, Handover
 from panoviewer.jobs import Jobs
 from panoviewer.saving import Saving
 from panoviewer.settings import DATASET, LAST_FOLDER, Settings
@@ -32,7 +34,9 @@ class HandingOver(QObject):
     noted = Signal(str)
     failed = Signal(str)
 
-    def __init__(self, saving: Saving, jobs: Jobs, settings: Settings, window: QWidget) -> None:
+    def __init__(
+        self, saving: Saving, jobs: Jobs, settings: Settings, window: QWidget, *, labels: Callable[[], Sequence[str]]
+    ) -> None:
         """Make it.
 
         Args:
@@ -40,12 +44,14 @@ class HandingOver(QObject):
             jobs: Runs the export.
             settings: Remember the form.
             window: Parent of the dialogs.
+            labels: Tells those that may be chosen from.
         """
         super().__init__(window)
         self._saving = saving
         self._jobs = jobs
         self._settings = settings
         self._window = window
+        self._labels = labels
 
     def export(self) -> None:
         """Ask in which form and where to."""
@@ -54,11 +60,11 @@ class HandingOver(QObject):
             self.failed.emit(tr("There are no annotations to export here; open a photograph of your own."))
             return
         folder = Path(self._settings[LAST_FOLDER] or Path.home()) / "annotations"
-        dialog = DatasetDialog(folder, self._settings[DATASET], self._window)
+        dialog = DatasetDialog(folder, self._settings[DATASET], self._labels(), self._window)
 
-        def write(form: str, target: Path, everything: bool, rejected: bool) -> None:
-            source = self._saving.folder if everything else path
-            self._save_and_write(source or path, form, target, with_rejected=rejected)
+        def write(wanted: Handover) -> None:
+            source = self._saving.folder if wanted.everything else path
+            self._save_and_write(source or path, wanted)
 
         dialog.chosen.connect(write)
         dialog.open()
@@ -78,12 +84,16 @@ class HandingOver(QObject):
         dialog.fileSelected.connect(lambda name: self._saving.save_copy(_with_suffix(Path(name))))
         dialog.open()
 
-    def _save_and_write(self, source: Path, form: str, target: Path, *, with_rejected: bool) -> None:
-        self._settings[DATASET] = form
-        options = DatasetOptions(with_rejected=with_rejected)
+    def _save_and_write(self, source: Path, wanted: Handover) -> None:
+        self._settings[DATASET] = wanted.form
 
         def write(progress: Progress) -> Report:
-            return export_project(read_project(source), form, target, options, progress=progress)
+            project = read_project(source)
+            # A label that nothing bears, such as that of segments without one, is no mistake when it is one of several.
+            there = {name or UNLABELLED for name in project.label_colors}
+            labels = tuple(name for name in wanted.options.labels if name in there) or wanted.options.labels
+            options = replace(wanted.options, labels=labels)
+            return export_project(project, wanted.form, wanted.folder, options, progress=progress)
 
         def done(report: Report) -> None:
             counts = tr(
@@ -99,7 +109,7 @@ class HandingOver(QObject):
             self.noted.emit(
                 " ".join(
                     [
-                        tr("Written: {counts} in {target}.", counts=counts, target=target),
+                        tr("Written: {counts} in {target}.", counts=counts, target=wanted.folder),
                         *sentences[:MOST_SENTENCES],
                         *more,
                     ]

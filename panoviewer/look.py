@@ -18,6 +18,9 @@ MIN_FOV_X = math.radians(2)
 MAX_FOV_X = math.radians(140)
 MAX_FOV_Y = math.radians(150)
 OUTLINE_STEPS = 24
+ROOM = 1.3
+"""How much farther than what is framed a view reaches."""
+WIDEST_FRAME = math.radians(100)
 NEAR_POLE = 0.02
 """Sine of the angle to the vertical axis below which a drag no longer spins the view."""
 
@@ -79,6 +82,19 @@ def aimed_at(camera: Camera, direction: ArrayLike) -> Camera:
     """The upright camera that has `direction`, (3,) in the level frame, in the middle of its picture."""
     x, y, z = np.asarray(direction, np.float64)
     return replace(camera, yaw=math.atan2(x, z), pitch=_clamped(math.atan2(-y, math.hypot(x, z))), roll=0.0)
+
+
+def holding(camera: Camera, direction: ArrayLike, reach: float) -> Camera:
+    """`aimed_at`, as near as what lies within an angle of the direction fits with some room.
+
+    Args:
+        camera: Before, in the level frame.
+        direction: (3,) in the level frame.
+        reach: Radians; what reaches far around the sphere is not held as a whole.
+    """
+    half = min(ROOM * reach, WIDEST_FRAME / 2)
+    fov_x = 2 * math.atan(math.tan(half) * camera.width / min(camera.height, camera.width))
+    return aimed_at(_with_fov(camera, fov_x, height=camera.height, width=camera.width), direction)
 
 
 def outline(camera: Camera) -> NDArray[np.float64]:

@@ -281,6 +281,8 @@ class MainWindow(QMainWindow):
             "cloud": self.show_cloud,
             "fit": self.stage.erp.fit,
             "home": self.look_home,
+            "pixels": self.stage.erp.show_pixels,
+            "zoom_back": self.viewpoint.zoom_back,
             # These are made after the actions.
             "stand": lambda on: self.standing.stand(stands=on),
             "reset_3d": lambda: self.standing.reset(),  # noqa: PLW0108

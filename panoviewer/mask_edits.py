@@ -187,9 +187,9 @@ class MaskEdits(QObject):
             return item.name, item.edit
         target = self._annotating.target if item.target is None else self._annotating.find(item.target)
         if target is not None:
-            return f"{item.name} {target.label or 'segment'}", _changed(item, target.number)
+            return f"{item.name} {target.label or tr('segment')}", _changed(item, target.number)
         label = self._annotating.label
-        return f"{item.name} {label or 'segment'}", _added(item, label)
+        return f"{item.name} {label or tr('segment')}", _added(item, label)
 
 
 def _changed(item: ShapeEdit, number: int) -> Edit:

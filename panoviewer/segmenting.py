@@ -31,7 +31,7 @@ from core.progress import Progress, silent
 from core.scene import Box, Click, Segment
 from core.segment.features import FeatureStore, views_folder
 from core.segment.network import TellsDetours
-from core.segment.options import Order, Policy, SegmentOptions
+from core.segment.options import Keep, Order, Policy, SegmentOptions
 from core.segment.session import SegmentSession
 from core.segment.updates import Stage
 from panoviewer.annotation_arguments import SEGMENT_SUFFIXES, segment_parser
@@ -89,7 +89,7 @@ def segment(argv: Sequence[str]) -> int:
 
 
 def _options(args: argparse.Namespace) -> SegmentOptions:
-    options = SegmentOptions(order=Order(args.order), views=args.views)
+    options = SegmentOptions(order=Order(args.order), views=args.views, fov_deg=args.fov, keep=Keep(args.parts))
     return options if args.policy is None else replace(options, policy=Policy(args.policy))
 
 

@@ -287,14 +287,18 @@ class Session(QObject):
         if panorama is None or prediction is None or prediction.depth is None:
             self.failed.emit(tr("There is no depth to make a point cloud of; run the model first."))
             return
-        # A cloud that is shown may be of the prediction before this one, until the new one is built.
-        shown = self.document.cloud if self._cloud_of is prediction else None
+        segments = () if self.document.scene is None else self.document.scene.segments
+        # A cloud that is shown may be of the prediction before this one, until the new one is built; it knows of no
+        # segments.
+        shown = self.document.cloud if self._cloud_of is prediction and not segments else None
 
         def write(progress: Progress) -> Path:
             exporter = find_geometry(path)
             value: PointCloud | Mesh | None = shown
             if exporter.kind is Mesh or shown is None or shown.options != options:
-                value = build(exporter, panorama, prediction, options, mesh, progress=stage(progress, 0, BUILT))
+                value = build(
+                    exporter, panorama, prediction, options, mesh, segments, progress=stage(progress, 0, BUILT)
+                )
             if value is None or len(value) == 0:
                 raise ExportError("No pixel lies within the range and passes the filters; widen them.")
             return export(value, path, frame=frame, progress=stage(progress, BUILT, 1))

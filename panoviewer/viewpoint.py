@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.geometry.camera import Camera
 from core.panorama import DEFAULT_VIEW
-from panoviewer.look import aimed_at, framed, level_camera, photo_camera, resized
+from panoviewer.look import aimed_at, framed, holding, level_camera, photo_camera, resized
 
 Direction = np.ndarray
 
@@ -74,6 +76,14 @@ class Viewpoint(QObject):
     def look_at(self, direction: Direction) -> None:
         """Bring a direction of the photograph's frame into the middle of the view."""
         self.set_camera(aimed_at(self._camera, self._level_from_world @ direction))
+
+    def frame(self, direction: Direction, reach: float) -> None:
+        """The same, as near as what lies within an angle of the direction, radians, fits into the view."""
+        self.set_camera(holding(self._camera, self._level_from_world @ direction, reach))
+
+    def zoom_back(self) -> None:
+        """Look in the same direction with the usual angle of view."""
+        self.set_camera(framed(replace(self._camera, fov_x=DEFAULT_VIEW.fov_x), *self._camera.size))
 
     def set_size(self, height: int, width: int) -> None:
         """The look-around view has another size in pixels. An untouched first view keeps its horizontal angle."""

@@ -217,11 +217,11 @@ class SegmentSession:
         return steps
 
     def _run(self, steps: list[_Step], reading: int | None, progress: Progress) -> Iterator[Update]:
+        guessed: _Guessed | None = None
         if self._guess is not None:
             rough = self._glimpse(self._guess, steps, progress)
             if rough is not None:
                 yield self._update(Stage.FIRST, _Step(steps[-1].prompts, rough), reading, ())
-            guessed: _Guessed | None = None
             for step in steps:
                 guessed = self._guessed(self._guess, step.prompts, guessed, progress)
                 step.guess = guessed.result
@@ -248,6 +248,9 @@ class SegmentSession:
                 yield self._update(Stage.FIRST if is_first else Stage.VIEW, step, reading, (number,))
                 is_first = False
         yield self._update(Stage.FINAL, steps[-1], reading, ())
+        if guessed is not None:
+            # The next click begins with it, and now nobody waits.
+            _ = guessed.mask
 
     def _glimpse(self, guess: FirstGuess, steps: list[_Step], progress: Progress) -> GuessResult | None:
         """Something to show while the first mask of an object is worked out."""

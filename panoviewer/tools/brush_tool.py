@@ -16,7 +16,7 @@ from panoviewer.annotating import Annotating
 from panoviewer.mask_display import SELECTED_OPACITY, MaskDisplay
 from panoviewer.mask_edits import MaskEdits, Operation, ShapeEdit
 from panoviewer.stage import SphereView
-from panoviewer.tools.annotation_tool import AnnotationTool
+from panoviewer.tools.annotation_tool import ENTER, AnnotationTool
 from panoviewer.translation import mark, tr
 from panoviewer.views.marks import PathMark, circle
 from panoviewer.views.masks import MaskLayer, Rgb
@@ -27,7 +27,9 @@ FIRST_DEG = 4.0
 STEP = 1.25
 LARGEST_PIECE = 64
 """Steps of a stroke whose pixels are drawn as one mask; more masks cost time, larger ones are costly to join."""
-BRUSH_HELP = mark("Paint on the selected segment, or a new one. Alt erases, Ctrl + wheel changes the size.")
+BRUSH_HELP = mark(
+    "Paint on the selected segment, or a new one; Enter ends it. Alt erases, Ctrl + wheel changes the size."
+)
 ERASER_HELP = mark("Erase from the selected segment, or the one under the cursor. Ctrl + wheel changes the size.")
 
 
@@ -71,6 +73,7 @@ class BrushTool(AnnotationTool):
 
     buttons = Qt.MouseButton.LeftButton
     shape = Qt.CursorShape.BlankCursor
+    ends = (Qt.Key.Key_Escape, *ENTER)
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from panoviewer.annotating import Annotating
 from panoviewer.mask_display import MaskDisplay
 from panoviewer.mask_edits import MaskEdits, Operation, ShapeEdit
 from panoviewer.stage import SphereView
-from panoviewer.tools.annotation_tool import PLAIN, AnnotationTool
+from panoviewer.tools.annotation_tool import ENTER, PLAIN, AnnotationTool
 from panoviewer.translation import mark, tr
 from panoviewer.views.marks import Mark, PathMark, PointMark, Sign
 from panoviewer.views.mouse import Pointer
@@ -22,13 +22,13 @@ HELP = mark(
 )
 CLOSEST = np.radians(0.05)
 """Of two corners of a drag; a mouse tells many more."""
-_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class LassoTool(AnnotationTool):
     """Adds what a line encloses to the selected segment or a new one, subtracts it, or leaves nothing else."""
 
     buttons = Qt.MouseButton.LeftButton
+    ends = (Qt.Key.Key_Escape, *ENTER)
 
     def __init__(
         self, annotating: Annotating, display: MaskDisplay, edits: MaskEdits, parent: QObject | None = None
@@ -95,21 +95,30 @@ class LassoTool(AnnotationTool):
 
     def takes_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool:
         """Enter, Backspace and Esc while a line is begun."""
-        if self._corners and modifiers in PLAIN and key in (*_ENTER, Qt.Key.Key_Backspace, Qt.Key.Key_Escape):
+        if self._corners and modifiers in PLAIN and key in (*ENTER, Qt.Key.Key_Backspace, Qt.Key.Key_Escape):
             return True
         return super().takes_key(key, modifiers)
 
     def press_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> None:
         """Close the line, take its last corner back, give it up."""
-        if key in _ENTER:
+        if key in ENTER and self._corners:
             self.close()
         elif key == Qt.Key.Key_Backspace:
-            self._corners = self._corners[:-1]
-            self._show()
+            self.undo()
         elif key == Qt.Key.Key_Escape and self._corners:
             self.give_up()
         else:
             super().press_key(key, modifiers)
+
+    @property
+    def begun(self) -> str:
+        """A corner of the line that is being drawn."""
+        return tr("corner") if self._corners else ""
+
+    def undo(self) -> None:
+        """Take the last corner back."""
+        self._corners = self._corners[:-1]
+        self._show()
 
     def give_up(self) -> None:
         """Forget the line."""
@@ -134,7 +143,11 @@ class LassoTool(AnnotationTool):
         height, width = scene.panorama.height, scene.panorama.width
         self._edits.put(
             ShapeEdit(
-                {Operation.ADD: "Lasso", Operation.SUBTRACT: "Cut", Operation.INTERSECT: "Keep part of"}[operation],
+                {
+                    Operation.ADD: tr("Lasso"),
+                    Operation.SUBTRACT: tr("Cut"),
+                    Operation.INTERSECT: tr("Keep part of"),
+                }[operation],
                 operation,
                 lambda: lasso(height, width, np.stack(corners)),
                 None if target is None else target.number,
@@ -150,3 +163,4 @@ class LassoTool(AnnotationTool):
             if not self._by_hand:
                 marks += [PointMark(corner, Sign.CORNER) for corner in self._corners]
         self._display.set_marks(marks)
+        self.note_begun()

@@ -12,12 +12,13 @@ from core.geometry.sphere import lonlat_to_directions
 from core.mask import SphereMask
 from core.scene import Click, Segment
 from core.segment.boxes import border_of, box_around
+from core.segment.mending import Mending
 from core.segment.updates import Stage
 from panoviewer.annotating import Annotating
 from panoviewer.clicking import Clicking, Found, Prompts
 from panoviewer.mask_display import MaskDisplay, preview_layer
 from panoviewer.stage import SphereView
-from panoviewer.tools.annotation_tool import PLAIN, AnnotationTool
+from panoviewer.tools.annotation_tool import ENTER, PLAIN, AnnotationTool
 from panoviewer.translation import mark, tr
 from panoviewer.views.marks import Mark, PathMark, PointMark, Sign
 from panoviewer.views.mouse import Pointer
@@ -25,8 +26,8 @@ from panoviewer.views.mouse import Pointer
 READINGS = (mark("part"), mark("object"), mark("group"))
 OBJECT = 1
 HELP = mark("Click an object. Right click what does not belong to it. Drag a box. Enter keeps it, Esc gives it up.")
-_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 PREPARING = mark("Preparing the click network (first time)…")
+MENDING = mark("Click what does belong to it, right click what does not. Enter keeps it, Esc leaves it as it was.")
 NOTHING = mark("Nothing was found there; click somewhere else on it, or draw a box around it.")
 
 
@@ -38,6 +39,8 @@ class Making:
         number: Under which `Clicking` knows it.
         label: What it is going to be called.
         corrects: The segment that it takes the place of; None for a new one.
+        mending: The mask of that segment, which clicks go on from; None for a new object, or when clicks mean something
+            else now.
         prompts: What was pointed at.
         found: How far the answer to that has come; None before there is any.
         mask: The newest there is, perhaps still of the prompts before.
@@ -45,10 +48,26 @@ class Making:
 
     number: int
     label: str
-    corrects: int | None = None
+    corrects: Segment | None = None
+    mending: Mending | None = None
     prompts: Prompts = field(default_factory=Prompts)
     found: Found | None = None
     mask: SphereMask | None = None
+
+    def begins_with(self, prompts: Prompts) -> bool:
+        """Whether it is the correction of a segment, to which these prompts would change nothing."""
+        mending = self.mending
+        return mending is not None and (prompts.clicks, prompts.box) == (mending.clicks, mending.box)
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether its mask was also made by other means than clicks, of which a network's estimate says nothing."""
+        return self.mending is not None and self.corrects is not None and math.isnan(self.corrects.score)
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is something to look for: "not this" says something of a mask that is there."""
+        return self.prompts.say_something or (self.mending is not None and bool(self.prompts.clicks))
 
 
 class SegmentTool(AnnotationTool):
@@ -140,14 +159,14 @@ class SegmentTool(AnnotationTool):
 
     def takes_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool:
         """Enter, Backspace, Esc and T while an object is being made; P and digits always."""
-        mine = key in (*_ENTER, Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_T)
+        mine = key in (*ENTER, Qt.Key.Key_Backspace, Qt.Key.Key_Escape, Qt.Key.Key_T)
         if self._making is not None and mine:
             return modifiers in (*PLAIN, Qt.KeyboardModifier.ShiftModifier)
         return (key == Qt.Key.Key_P and modifiers in PLAIN) or super().takes_key(key, modifiers)
 
     def press_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> None:
         """Finish, take back, give up, flip the last click, choose the reading or the label."""
-        if key in _ENTER:
+        if key in ENTER:
             self.finish()
         elif key == Qt.Key.Key_Backspace:
             self.take_back(everything=bool(modifiers & Qt.KeyboardModifier.ShiftModifier))
@@ -170,14 +189,15 @@ class SegmentTool(AnnotationTool):
         if making.corrects is None:
             making.label = self._annotating.label
         self._finishing.append(making)
-        if making.found is not None and making.found.is_final:
-            self._commit(making)
-        elif not making.prompts.say_something:
+        if not making.asks or making.begins_with(making.prompts):
             self._finishing.remove(making)
+            self._clicking.cancel(making.number)
+        elif making.found is not None and making.found.is_final:
+            self._commit(making)
         else:
             if not self._clicking.looks_for(making.number):
                 # Cancelled before its end; whoever wants to keep it wants all of it.
-                self._clicking.ask(making.number, making.prompts)
+                self._clicking.ask(making.number, making.prompts, making.mending)
             self.told.emit(tr("Finishing…"))
         self._show()
 
@@ -186,11 +206,12 @@ class SegmentTool(AnnotationTool):
         if self._making is None:
             return
         prompts = self._making.prompts
+        had_clicks = bool(prompts.clicks)
         if prompts.clicks and not everything:
             prompts = replace(prompts, clicks=prompts.clicks[:-1])
         else:
             prompts = replace(prompts, clicks=(), box=None)
-        if prompts.clicks or prompts.box is not None:
+        if prompts.clicks or prompts.box is not None or (had_clicks and self._making.begins_with(prompts)):
             self._ask(prompts)
         else:
             self.give_up()
@@ -202,6 +223,23 @@ class SegmentTool(AnnotationTool):
             self._clicking.cancel(making.number)
             self.told.emit(tr(HELP))
             self._show()
+
+    @property
+    def begun(self) -> str:
+        """The last click or the box of the object that is being made, or the correction of one."""
+        making = self._making
+        if making is None or not (making.corrects is not None or making.prompts.clicks or making.prompts.box):
+            return ""
+        if making.begins_with(making.prompts):
+            return tr("correction")
+        return tr("click") if making.prompts.clicks else tr("box")
+
+    def undo(self) -> None:
+        """Take it back."""
+        if self._making is not None and self._making.begins_with(self._making.prompts):
+            self.give_up()
+        else:
+            self.take_back()
 
     def flip(self) -> None:
         """The last click says the opposite."""
@@ -220,18 +258,27 @@ class SegmentTool(AnnotationTool):
         self.told.emit(tr("Clicks mean the {reading}.", reading=tr(READINGS[reading])))
         self.reading_changed.emit(reading)
         if self._making is not None:
+            mending = self._making.mending
+            if mending is not None and (mending.clicks or mending.box):
+                # Who wants the whole of a part, or a part of it, wants another mask than the one there is.
+                self._making.mending = None
             self._ask(replace(self._making.prompts, reading=self._reading))
 
     def correct(self, segment: Segment) -> None:
-        """Go on with the clicks of a segment, which the result takes the place of."""
-        if segment.locked or not (segment.clicks or segment.box):
-            why = tr("it is locked") if segment.locked else tr("it was not made by clicks; use brush and eraser")
-            self.told.emit(tr("Segment {number} cannot be corrected by clicks: {why}.", number=segment.number, why=why))
+        """Go on from the mask of a segment, which the result takes the place of.
+
+        What brush, lasso or another program has made of it stays, except where a new click is about it.
+        """
+        if self._annotating.refused([segment]) or not self._annotating.may_edit():
             return
         self.finish()
         self._annotating.select([segment.number])
-        self._making = Making(next(self._numbers), segment.label, corrects=segment.number)
-        self._ask(Prompts(segment.clicks, segment.box, self._reading))
+        mending = Mending(segment.mask, segment.clicks, segment.box, self._reading)
+        prompts = Prompts(segment.clicks, segment.box, self._reading)
+        self._making = Making(next(self._numbers), segment.label, segment, mending, prompts, mask=segment.mask)
+        # The views of its clicks are looked at once more: the next click goes on from there.
+        self._ask(prompts)
+        self.told.emit(tr(MENDING))
 
     # ----- within -----
 
@@ -249,13 +296,13 @@ class SegmentTool(AnnotationTool):
         if not self._annotating.may_edit():
             self.give_up()
             return
-        if prompts.say_something:
+        if making.asks:
             self.told.emit(tr("Looking…") if self._clicking.is_ready else tr(PREPARING))
-            self._clicking.ask(making.number, prompts)
+            self._clicking.ask(making.number, prompts, making.mending)
         else:
-            making.mask = None
+            making.mask = None if making.mending is None else making.mending.mask
             self._clicking.cancel(making.number)
-            self.told.emit(tr("Now click what does belong to it."))
+            self.told.emit(tr("Now click what does belong to it.") if making.mending is None else tr(MENDING))
         self._show()
 
     def _tell_ready(self) -> None:
@@ -288,7 +335,9 @@ class SegmentTool(AnnotationTool):
             return
         clicks = len(found.prompts.clicks)
         told = tr("1 click") if clicks == 1 else tr("{clicks} clicks", clicks=clicks)
-        parts = [told if clicks else tr("box"), tr("score {score:.2f}", score=update.score)]
+        parts = [told if clicks else tr("box")]
+        if self._making is None or not self._making.is_by_hand:
+            parts.append(tr("score {score:.2f}", score=update.score))
         if update.stage is Stage.VIEW and update.left:
             parts.append(tr("view {done} of about {total}", done=update.done, total=update.done + update.left))
         if found.is_final:
@@ -310,7 +359,7 @@ class SegmentTool(AnnotationTool):
             making.label,
             clicks=making.prompts.clicks,
             box=making.prompts.box,
-            score=math.nan if found is None else found.update.score,
+            score=math.nan if found is None or making.is_by_hand else found.update.score,
             model=self._clicking.model,
         )
         if making.corrects is None:
@@ -318,7 +367,9 @@ class SegmentTool(AnnotationTool):
             self._annotating.add([segment], select=self._making is None and self._is_used)
         else:
             made = {name: getattr(segment, name) for name in ("mask", "clicks", "box", "score", "model")}
-            self._annotating.change(making.corrects, tr("Correct {label}", label=making.label or tr("segment")), **made)
+            self._annotating.change(
+                making.corrects.number, tr("Correct {label}", label=making.label or tr("segment")), **made
+            )
         if self._making is None and self._is_used:
             self.told.emit(tr(HELP))
         self._show()
@@ -329,11 +380,12 @@ class SegmentTool(AnnotationTool):
             all_made = [*self._finishing, *([self._making] if self._making is not None else [])]
             layers = [preview_layer(making.mask) for making in all_made if making.mask is not None]
             corrected = self._making.corrects if self._making is not None else None
-            self._display.set_preview(self, layers, instead_of=corrected)
+            self._display.set_preview(self, layers, instead_of=None if corrected is None else corrected.number)
         self._annotating.set_making(making=self._making is not None and self._making.corrects is None)
         if self._is_used:
             self._show_marks()
         self.making_changed.emit()
+        self.note_begun()
 
     def _show_marks(self) -> None:
         marks: list[Mark] = []

@@ -118,11 +118,19 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
         self._box.setRange(xRange=(-half_turn, half_turn), yRange=(-90.0, 90.0), padding=0)
 
     def show_direction(self, direction: NDArray[np.float64]) -> None:
-        """Scroll sideways until a direction is in the middle."""
-        lon, _ = directions_to_lonlat(direction)
+        """Scroll until a direction is in the middle, as far as the poles let it."""
+        lon, lat = (math.degrees(float(angle)) for angle in directions_to_lonlat(direction))
         rect = self._box.viewRect()
-        shift = math.remainder(math.degrees(float(lon)) - rect.center().x(), 360.0)
-        self._box.translateBy(x=shift)
+        room = 90 - rect.height() / 2
+        up = min(max(lat, -room), room) - rect.center().y() if room > 0 else 0.0
+        self._box.translateBy(x=math.remainder(lon - rect.center().x(), 360.0), y=up)
+
+    def show_pixels(self) -> None:
+        """Magnify about the middle until a pixel of the photo is one of the screen."""
+        photo = self._picture.photo
+        if photo is not None:
+            degrees_px = self._box.viewRect().width() / max(self.viewport().width(), 1)
+            self.zoom(degrees_px * self.devicePixelRatioF() * photo.levels[0].shape[1] / 360)
 
     def zoom(self, factor: float) -> None:
         """Magnify about the middle."""

@@ -118,6 +118,16 @@ def test_a_box_alone_is_enough(run, tmp_path):
     assert iou(Image.open(tmp_path / "m.png"), disc(-60, 30, 12)) > 0.9
 
 
+def test_parts_that_were_not_clicked_stay_if_asked_and_views_may_be_wider(run, tmp_path):
+    near, beside = disc(0, 0, 15), disc(28, 0, 6)
+    rgb = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    rgb[near | beside] = (255, 0, 0)
+    Image.fromarray(rgb).save(tmp_path / "b.png")
+    for more, expected in (([], near), (["--parts", "all"], near | beside), (["--fov", "97.5"], near)):
+        assert run(tmp_path / "b.png", "--click", "0,0", *more, "-o", tmp_path / "m.png") == 0
+        assert iou(Image.open(tmp_path / "m.png"), expected) > 0.9
+
+
 def test_timing_prints_three_lines(run, tmp_path, capsys):
     for clicks in (["--click", "-60,30"], ["--click", "-60,30", "--negative", "0,0"]):
         assert run(tmp_path / "a.png", *clicks, "--timing", "-o", tmp_path / "m.png") == 0
@@ -186,6 +196,9 @@ def test_a_partial_photograph_gets_a_mask_of_its_own_size_and_refuses_clicks_bey
         (["--click", "1,2", "--views", "12"], "24, 48"),
         (["--click", "1,2", "--policy", "4"], "1, 2, 3"),
         (["--click", "1,2", "--order", "spiral"], "zigzag"),
+        (["--click", "1,2", "--fov", "80"], "90 to 100"),
+        (["--click", "1,2", "--fov", "nan"], "an angle"),
+        (["--click", "1,2", "--parts", "some"], "clicked"),
         (["--click", "1,2", "-o", "{tmp}/m.jpg"], ".png, .json, .npz"),
         (["--click", "1,2", "-o", "{tmp}/a.png/m.png"], "folder"),
     ],

@@ -8,7 +8,7 @@ from datetime import datetime
 import cv2
 import numpy as np
 import pytest
-from annotation_samples import DISK, SEAM, a_segment, disk, key, red_things
+from annotation_samples import DISK, POLE, SEAM, a_segment, disk, key, red_things
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtTest import QTest
@@ -409,6 +409,33 @@ def test_annotations_are_saved_and_exported(opened, photos, settle, qtbot, tmp_p
     export(opened, "masks", tmp_path / "masks", everything=False)
     qtbot.waitUntil(lambda: "masks" in opened.messages.text)
     assert list((tmp_path / "masks").rglob("*.png"))
+    opened.messages.hide()
+
+
+def test_only_chosen_labels_are_exported_and_views_are_chosen_where_there_are_any(opened, settle, qtbot, tmp_path):
+    add(opened)
+    add(opened, "tripod", POLE)
+    key(opened, Qt.Key.Key_E, CTRL | SHIFT)
+    dialog = opened.findChild(DatasetDialog, "dataset")
+    assert [dialog.labels.item(row).text() for row in range(3)] == ["ball", "tripod", "no label"]
+    dialog.form.setCurrentIndex(dialog.form.findData("coco"))
+    assert not dialog.view_size.isEnabled()
+    dialog.form.setCurrentIndex(dialog.form.findData("colmap"))
+    dialog.layout_of_views.setCurrentIndex(dialog.layout_of_views.findData("cube"))
+    dialog.view_size.setValue(64)
+    for row in range(3):
+        dialog.labels.item(row).setCheckState(Qt.CheckState.Unchecked)
+    assert not dialog._export.isEnabled()
+    for row in (1, 2):
+        dialog.labels.item(row).setCheckState(Qt.CheckState.Checked)
+    dialog.folder.setText(str(tmp_path / "rig"))
+    dialog._export.click()
+    qtbot.waitUntil(lambda: "Written: 1 panoramas, 1 segments" in opened.messages.text)
+    masks = sorted((tmp_path / "rig" / "masks").rglob("*.png"))
+    assert len(masks) == 6
+    pictures = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in masks]
+    assert {picture.shape for picture in pictures} == {(64, 64)}
+    assert sum((picture == 0).any() for picture in pictures) == 1
     opened.messages.hide()
 
 

@@ -286,6 +286,36 @@ def test_a_corner_is_taken_back_and_the_line_given_up(window, settle):
     assert segments(window) == ()
 
 
+def test_undo_takes_corners_back_before_edits(window, settle):
+    add(window, "ball")
+    window.desk.annotating.select(())
+    use(window, Qt.Key.Key_L)
+    corners(window, *SQUARE[:2])
+    assert window.actions_by_name["undo"].text() == "&Undo corner"
+    for left in (1, 0):
+        key(window, Qt.Key.Key_Z, CTRL)
+        assert len(window.desk.tools["lasso"]._corners) == left
+    assert len(segments(window)) == 1
+    key(window, Qt.Key.Key_Z, CTRL)
+    settle(window)
+    assert segments(window) == ()
+
+
+@pytest.mark.parametrize("tool", [Qt.Key.Key_B, Qt.Key.Key_L])
+def test_enter_ends_a_segment_and_the_next_stroke_makes_another(window, settle, tool):
+    add(window, "ball")
+    use(window, tool)
+    key(window, Qt.Key.Key_Return)
+    assert window.desk.annotating.selected == ()
+    if tool == Qt.Key.Key_B:
+        stroke(window, SEAM, (170.0, 0.0))
+    else:
+        corners(window, *SQUARE)
+        key(window, Qt.Key.Key_Return)
+    settle(window)
+    assert len(segments(window)) == 2
+
+
 @pytest.mark.parametrize(("modifiers", "name"), [(ALT, "Cut ball"), (ALT | SHIFT, "Keep part of ball")])
 def test_a_lasso_subtracts_and_intersects(window, settle, modifiers, name):
     add(window, "ball")

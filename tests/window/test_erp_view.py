@@ -216,3 +216,23 @@ def test_what_a_wide_view_shows_twice_is_dimmed(view):
             veil, strength = np.array(VEIL.getRgb()[:3]), VEIL.alphaF()
             assert np.abs(repeated - (shown * (1 - strength) + veil * strength)).max() <= 3
         assert np.abs(np.diff(middle[200], axis=0)).max() <= 6
+
+
+def test_a_zoomed_view_scrolls_to_a_direction_as_far_as_the_pole_lets_it(view):
+    view.zoom(6)
+    view.show_direction(lonlat_to_directions(math.radians(170), math.radians(40)))
+    middle = view.visible_degrees().center()
+    assert (math.remainder(middle.x() - 170, 360), middle.y()) == (pytest.approx(0, abs=0.01), pytest.approx(40))
+    view.show_direction(lonlat_to_directions(0.0, math.radians(-89)))
+    seen = view.visible_degrees()
+    assert min(seen.top(), seen.bottom()) == pytest.approx(-90)
+    view.fit()
+    view.show_direction(lonlat_to_directions(0.5, math.radians(60)))
+    assert view.visible_degrees().center().y() == pytest.approx(0)
+
+
+def test_one_to_one_shows_a_pixel_as_one_of_the_screen(view):
+    view.show_pixels()
+    assert view.visible_degrees().width() / view.viewport().width() == pytest.approx(
+        360 / RGB.shape[1] / view.devicePixelRatioF()
+    )

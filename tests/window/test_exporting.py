@@ -15,10 +15,13 @@ import core.models
 from core.cloud import CloudOptions, PointCloud
 from core.export import files_of
 from core.export.geometry import GEOMETRY
+from core.io.scene_file import annotation_path
+from core.mask import SphereMask
 from core.mesh import Mesh
 from core.models import ModelSpec
 from core.models.base import Task
 from core.panorama import Panorama
+from core.scene import Segment
 from panoviewer import main_window as main_window_module
 from panoviewer.cli import main
 from panoviewer.dialogs.export_dialog import ExportDialog
@@ -135,6 +138,28 @@ def test_every_format_of_the_window_is_that_of_the_command_line(
             assert one.read_bytes() == other.read_bytes(), one.name
     assert window.settings[FRAME] == "ros", "that a glTF file has its own frame does not change the choice"
     assert window.settings[GEOMETRY_FORMAT] == ".obj"
+
+
+def test_points_of_segments_bear_their_numbers_as_those_of_the_command_line(
+    make_main_window, settle, qtbot, tmp_path, catalogue
+):
+    picture = write_panorama(tmp_path / "room.png")
+    window = make_main_window()
+    window.open(picture)
+    settle(window)
+    height, width = window.session.document.panorama.rgb.shape[:2]
+    bits = np.zeros((height, width), bool)
+    bits[height // 4 : height // 2, : width // 4] = True
+    window.desk.annotating.add([Segment(1, SphereMask.pack(bits), "wall")])
+    window.desk.saving.save()
+    press(window, Qt.Key.Key_4)
+    settle(window)
+    by_command, by_window = tmp_path / "command.npz", tmp_path / "window.npz"
+    assert main(["cloud", str(annotation_path(picture)), "-o", str(by_command)]) == 0
+    with qtbot.waitSignal(window.session.exported):
+        window.session.export_cloud(by_window, "z-up")
+    assert by_window.read_bytes() == by_command.read_bytes()
+    assert set(np.load(by_window)["segment_ids"]) == {-1, 1}
 
 
 def test_the_dialog_offers_what_the_format_and_the_photograph_allow(qapp):

@@ -103,6 +103,16 @@ def test_a_digit_after_an_object_was_kept_is_for_the_next_one(window, settle):
     assert named(window) == ["sofa", "lamp"]
 
 
+def test_a_digit_names_what_was_kept_without_a_label_too(window, settle):
+    keep(window, DISK, settle)
+    key(window, Qt.Key.Key_1)
+    assert named(window) == ["sofa"]
+    keep(window, SEAM, settle)
+    key(window, Qt.Key.Key_2)
+    assert named(window) == ["sofa", "sofa"]
+    assert window.desk.annotating.label == "lamp"
+
+
 def test_a_digit_names_the_open_object_and_does_not_keep_it(window, settle):
     click(window, DISK)
     settle(window)
@@ -196,6 +206,23 @@ def test_a_new_label_that_is_none_is_told(window, settle, typed, said):
     QTest.mouseClick(panel._add_button, LEFT)
     assert said in told(window)
     assert [label.name for label in window.desk.annotating.labels] == before
+
+
+def test_a_label_that_a_locked_segment_refuses_is_not_told_to_be_in_use(window):
+    annotating = window.desk.annotating
+    annotating.add([a_segment("ball")])
+    annotating.set_locked([1], locked=True)
+    annotating.select([1])
+    annotating.add_label("sofa")
+    assert "unlock first: ball 1" in told(window)
+    assert "in use" not in told(window)
+    assert named(window) == ["ball"]
+    annotating.set_blocked("Another window has the project.")
+    annotating.select(())
+    annotating.add_label("lamp")
+    annotating.set_blocked("")
+    assert "Another window has the project." in told(window)
+    assert "in use" not in told(window)
 
 
 def test_a_rename_to_nothing_or_to_another_name_that_is_there_is_told(window, settle):

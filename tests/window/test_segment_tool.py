@@ -10,6 +10,7 @@ from annotation_samples import (
     NOTHING,
     POLE,
     SEAM,
+    SeesRed,
     a_segment,
     cap,
     click,
@@ -26,10 +27,12 @@ from window_samples import array_from_qimage, drag
 
 from core.errors import ModelUnavailable
 from core.mask import SphereMask
+from core.segment.session import SegmentSession
 from panoviewer.tools.segment_tool import NOTHING as NOTHING_FOUND
 from panoviewer.views.marks import PathMark, PointMark, Sign
 
 RIGHT, SHIFT = Qt.MouseButton.RightButton, Qt.KeyboardModifier.ShiftModifier
+CTRL = Qt.KeyboardModifier.ControlModifier
 ENTER, ESC = Qt.Key.Key_Return, Qt.Key.Key_Escape
 
 
@@ -340,11 +343,101 @@ def test_a_segment_is_corrected_by_going_on_with_its_clicks(window, settle):
     assert segments(window)[0].mask is before.mask
 
 
-def test_what_was_not_made_by_clicks_cannot_be_corrected_by_them(window):
+def test_what_was_not_made_by_clicks_is_mended_by_them(window, settle):
     window.desk.annotating.add([a_segment("door")])
     key(window, Qt.Key.Key_C)
-    assert "brush" in window.desk.strip.text
+    assert shown(window)[0].same_as(disk())
+    click(window, SEAM)
+    settle(window)
+    assert "score" not in window.desk.strip.text
+    key(window, ENTER)
+    (segment,) = segments(window)
+    assert segment.mask.iou(disk() | disk(SEAM)) > 0.9
+    assert (segment.label, len(segment.clicks)) == ("door", 1)
+    assert math.isnan(segment.score)
+    key(window, Qt.Key.Key_C)
+    settle(window)
+    click(window, DISK, RIGHT)
+    settle(window)
+    key(window, ENTER)
+    assert iou(segments(window)[0].mask, SEAM) > 0.85
+
+
+def test_what_a_hand_has_added_survives_a_correction(window, settle):
+    click(window, DISK)
+    settle(window)
+    key(window, ENTER)
+    drawn = segments(window)[0].mask | disk(NOTHING, 8)
+    window.desk.annotating.change(1, "Brush", mask=drawn, score=math.nan)
+    key(window, Qt.Key.Key_C)
+    settle(window)
+    assert shown(window)[0].same_as(drawn)
+    click(window, LEAK, RIGHT)
+    settle(window)
+    key(window, ENTER)
+    assert segments(window)[0].mask.iou(disk() | disk(NOTHING, 8)) > 0.9
+
+
+def test_a_correction_without_a_click_is_no_edit(window, settle):
+    window.desk.annotating.add([a_segment("door")])
+    for how in (ENTER, Qt.Key.Key_Backspace, ESC):
+        key(window, Qt.Key.Key_C)
+        settle(window)
+        key(window, how)
+        assert window.desk.segment_tool.making is None
+    assert window.session.document.undo_name == "Add door"
+    assert segments(window)[0].mask.same_as(disk())
+
+
+def test_a_locked_segment_is_not_corrected(window):
+    window.desk.annotating.add([a_segment("door", locked=True)])
+    key(window, Qt.Key.Key_C)
+    assert "unlock first" in window.desk.strip.text
     assert window.desk.segment_tool.making is None
+
+
+def test_undo_takes_back_click_after_click_and_only_then_a_segment(window, settle, tool):
+    click(window, SEAM)
+    settle(window)
+    key(window, ENTER)
+    click(window, DISK)
+    click(window, LEAK, RIGHT)
+    settle(window)
+    undo = window.actions_by_name["undo"]
+    assert (undo.text(), undo.isEnabled()) == ("&Undo click", True)
+    key(window, Qt.Key.Key_Z, CTRL)
+    assert [mark.sign for mark in marks(window)] == [Sign.POSITIVE]
+    key(window, Qt.Key.Key_Z, CTRL)
+    assert tool.making is None
+    assert len(segments(window)) == 1
+    assert undo.text() == "&Undo Add segment"
+    key(window, Qt.Key.Key_Z, CTRL)
+    assert segments(window) == ()
+    settle(window)
+
+
+def test_undo_ends_a_correction_before_it_takes_the_segment_back(window, settle, tool):
+    click(window, DISK)
+    settle(window)
+    key(window, ENTER)
+    key(window, Qt.Key.Key_C)
+    settle(window)
+    assert window.actions_by_name["undo"].text() == "&Undo correction"
+    key(window, Qt.Key.Key_Z, CTRL)
+    assert tool.making is None
+    assert len(segments(window)) == 1
+
+
+def test_clicks_one_after_another_are_the_same_as_all_at_once_without_a_window(window, settle):
+    click(window, DISK)
+    settle(window)
+    click(window, LEAK, RIGHT)
+    settle(window)
+    key(window, ENTER)
+    (segment,) = segments(window)
+    alone = SegmentSession(SeesRed(), window.session.document.panorama).segment(segment.clicks)
+    assert segment.mask.same_as(alone.mask)
+    assert segment.score == alone.score
 
 
 def test_without_a_network_one_sentence_says_so(red_window, settle):

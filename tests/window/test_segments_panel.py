@@ -21,6 +21,7 @@ from panoviewer.annotation_desk import MENU
 from panoviewer.dialogs.classes_dialog import ClassesDialog
 from panoviewer.gestures import GESTURES
 from panoviewer.panels.segment_table import NUMBER_ROLE, Column
+from panoviewer.views.marks import circle
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -303,6 +304,24 @@ def test_a_double_click_elsewhere_looks_at_the_segment(window, table):
     QTest.mouseDClick(table.viewport(), LEFT, pos=rect.center())
     axis = window.viewpoint.photo.world_from_camera[:, 2]
     assert axis @ direction(SEAM) > 0.999
+
+
+@pytest.mark.parametrize(("number", "place", "radius"), [(2, SEAM, 20.0), (3, POLE, 4.0)])
+def test_f_shows_all_of_the_selected_segment_and_as_near_as_it_fits(window, annotating, number, place, radius):
+    annotating.select([number])
+    key(window, Qt.Key.Key_F)
+    camera = window.viewpoint.photo
+    away = math.degrees(math.acos(min(1.0, camera.world_from_camera[:, 2] @ direction(place))))
+    assert away < radius
+    u, v = camera.project(circle(direction(place), math.radians(radius)))
+    assert ((u > 0) & (u < camera.width) & (v > 0) & (v < camera.height)).all()
+    # The box of a cap over a pole is twice as wide as the cap.
+    assert min(camera.fov_x, 2 * math.atan(camera.height / 2 / camera.focal_px)) < math.radians(7 * radius)
+    key(window, Qt.Key.Key_0, CTRL)
+    assert window.viewpoint.photo.fov_x == pytest.approx(math.pi / 2)
+    annotating.select(())
+    key(window, Qt.Key.Key_F)
+    assert "Select a segment" in window.statusBar().currentMessage()
 
 
 def test_the_menu_of_the_list_has_what_the_menus_have(window, table, annotating):
