@@ -10,6 +10,7 @@ from panoviewer.panels.number_field import NumberField
 from panoviewer.translation import mark, tr
 
 NO_LABEL = mark("no label")
+LABEL_LETTERS = 14
 
 
 class ToolStrip(QFrame):
@@ -39,6 +40,9 @@ class ToolStrip(QFrame):
         self._label = QComboBox()
         self._label.setAccessibleName(tr("Label of new segments"))
         self._label.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        # Wide enough for most names, whatever the names are: one of 300 letters must not push the rest aside.
+        self._label.setMinimumContentsLength(LABEL_LETTERS)
+        self._label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._label.activated.connect(self._choose_label)
         self._readings = QComboBox()
         self._readings.setAccessibleName(tr("What clicks mean"))
