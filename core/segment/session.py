@@ -118,7 +118,8 @@ class SegmentSession:
             number: Of the segment.
             progress: May raise `Cancelled`.
         """
-        *_, last = self.updates(clicks, box=box, reading=reading, progress=progress)
+        updates = self.updates(clicks, box=box, reading=reading, progress=progress)
+        last = next(update for update in updates if update.stage is Stage.FINAL)
         return Segment(number, last.mask, clicks=tuple(clicks), box=box, score=last.score, model=self._model)
 
     def updates(
