@@ -227,9 +227,6 @@ class SegmentSession:
                 guessed = self._guessed(self._guess, step.prompts, guessed, progress)
                 step.guess = guessed.result
             yield self._update(Stage.FIRST if rough is None else Stage.REFINED, steps[-1], reading, ())
-            if guessed is not None:
-                # Nobody waits for it now, and the next click would.
-                _ = guessed.mask
         sweep: Sweep | None = None
         for step in steps:
             if step.sweep is None:
