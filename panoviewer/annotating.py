@@ -23,7 +23,8 @@ class Annotating(QObject):
 
     Whatever gives a label, a key, the list or a new name: it goes to the object that a tool is making; without one to
     the segments that the user has selected, or painted; and always to those to come. A segment that was merely kept
-    last is selected for what mends it, but it has its label; only when it was kept without any, it gets this one.
+    last is selected for what mends it. It gets the label, too, unless its own was given for it: some people name
+    before they keep, others after it, and one that still bears the name of the object before is waiting for its own.
 
     Signals:
         selection_changed: Other segments are selected.
@@ -44,6 +45,7 @@ class Annotating(QObject):
         self._document = document
         self._selected: tuple[int, ...] = ()
         self._is_chosen = False
+        self._is_given = self._is_unnamed = False
         self._is_taken_back = False
         self._is_making = False
         self._turn: Callable[[Callable[[], object]], object] = lambda act: act()
@@ -206,6 +208,9 @@ class Annotating(QObject):
         if select:
             self.select([segment.number for segment in numbered])
             self._is_chosen = False
+            is_own = any(segment.label != self._label for segment in numbered)
+            self._is_unnamed = not is_own and not (self._is_given and self._label)
+            self._is_given = self._is_given and is_own
         return True
 
     def change(self, number: int, name: str, **changes: object) -> None:
@@ -245,7 +250,10 @@ class Annotating(QObject):
 
         def act() -> None:
             is_known = any(label.name == name for label in self.labels)
-            if self._set_label(name) and is_known and self.may_edit():
+            is_given = self._set_label(name)
+            # Whoever types several names is making a label set.
+            self._is_unnamed = False
+            if is_given and is_known and self.may_edit():
                 self.told.emit(tr("There is a label {name} already; it is in use now.", name=short_name(name)))
 
         self.in_turn(act)
@@ -343,8 +351,10 @@ class Annotating(QObject):
         self._label = name
         self.label_changed.emit()
         named = () if self._is_making else self.selected_segments
-        if not self._is_chosen and any(segment.label for segment in named):
+        is_late = bool(named) and not self._is_chosen
+        if is_late and not self._is_unnamed:
             named = ()
+        self._is_given = not named
         is_new = bool(name) and all(label.name != name for label in self.labels)
         is_refused = self.refused(named)
         numbers = [segment.number for segment in named if not segment.locked and segment.label != name]
@@ -357,6 +367,13 @@ class Annotating(QObject):
             self.apply(tr("Label as {name}", name=short_name(name)) if name else tr("Remove label"), edit)
         elif is_new:
             self.apply(tr("Add label {name}", name=short_name(name)), edit)
+        if is_late and numbers:
+            self.told.emit(
+                tr(
+                    "The last one is called {name}, and so are the next; undo is for the last one.",
+                    name=short_name(name),
+                )
+            )
         if not named and self._document.scene is not None and not self._blocked:
             what = tr("The object") if self._is_making else tr("The next one")
             self.told.emit(

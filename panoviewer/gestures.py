@@ -30,7 +30,11 @@ GESTURES: tuple[tuple[str, str, str], ...] = (
         mark("Pictures of more than 8 bits: brighter, darker. The eraser is Shift + B then."),
     ),
     (TOOLS, mark("Middle drag, Space + drag"), mark("Move the picture.")),
-    (TOOLS, mark("1 to 9"), mark("Give a label: to the open object, to what you have selected, or to the next one.")),
+    (
+        TOOLS,
+        mark("1 to 9"),
+        mark("Give a label: to the open object, to what you have selected, or to the last one and the next."),
+    ),
     (CLICKS, mark("Click, right or Shift + click"), mark("This belongs to the object, this does not.")),
     (CLICKS, mark("Drag"), mark("Draw a box around the object.")),
     (CLICKS, mark("Enter, Esc"), mark("Keep the object, give it up. Without one, Esc ends the selection.")),

@@ -51,14 +51,27 @@ def once_per_cube(paths: Sequence[Path]) -> list[tuple[Path, str]]:
 
 
 def _unnamed_sets(paths: Iterable[Path]) -> dict[Path, list[Path]]:
-    """Six squares of one size whose names are alike, for each of them; nothing says which of them is the front."""
+    """Six squares of one size that are counted or lettered, for each of them; nothing says which is the front."""
     alike: dict[tuple[Path, str, str], list[Path]] = {}
     for path in paths:
         found = _ALIKE.fullmatch(path.stem)
         if found is not None:
             alike.setdefault((identity(path.parent), found.group(1), path.suffix.lower()), []).append(path)
-    sets = [members for members in alike.values() if len(members) == len(FACES)]
+    sets = [members for members in alike.values() if len(members) == len(FACES) and _may_be_faces(members)]
     return {path: members for members in sets if _are_squares(members) for path in members}
+
+
+def _may_be_faces(paths: Sequence[Path]) -> bool:
+    """Whether names that are alike end in numbers that follow each other, in single letters or in names of faces.
+
+    Six squares of one size with any other names, or any other numbers, are just pictures.
+    """
+    ends = [found.group(2) for path in paths if (found := _ALIKE.fullmatch(path.stem)) is not None]
+    if all(end.isdigit() for end in ends):
+        numbers = sorted(map(int, ends))
+        return numbers == list(range(numbers[0], numbers[0] + len(FACES)))
+    lettered = (end.isalpha() and len(end) == 1 for end in ends)
+    return all(is_letter or named_sets(path) for path, is_letter in zip(paths, lettered, strict=True))
 
 
 def _are_squares(paths: Sequence[Path]) -> bool:

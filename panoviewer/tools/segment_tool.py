@@ -307,7 +307,8 @@ class SegmentTool(AnnotationTool):
 
     def _tell_ready(self) -> None:
         if self._is_used:
-            self.told.emit(tr(HELP) if self._making is None else tr("Looking…"))
+            making = self._making
+            self.told.emit(tr(HELP) if making is None else tr("Looking…") if making.asks else tr(MENDING))
 
     def _take(self, number: int, found: Found) -> None:
         for making in (self._making, *self._finishing):

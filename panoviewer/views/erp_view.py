@@ -114,8 +114,7 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
     def fit(self) -> None:
         """Show the panorama from pole to pole, its middle in the middle; a wide view repeats the ends, dimmed."""
         self._fitted = True
-        half_turn = 90.0 * max(self.width(), 1) / max(self.height(), 1)
-        self._box.setRange(xRange=(-half_turn, half_turn), yRange=(-90.0, 90.0), padding=0)
+        self._fit_about(0.0)
 
     def show_direction(self, direction: NDArray[np.float64]) -> None:
         """Scroll until a direction is in the middle, as far as the poles let it."""
@@ -156,9 +155,12 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
 
     def resizeEvent(self, event: QEvent) -> None:
         """Keep the whole panorama in view until the user has moved it."""
+        fitted = getattr(self, "_fitted", False)
+        lon = self._box.viewRect().center().x() if fitted else 0.0
         super().resizeEvent(event)
-        if getattr(self, "_fitted", False):
-            self.fit()
+        if fitted:
+            # A strip or a dock that comes or goes must not turn the panorama away from what was looked for.
+            self._fit_about(lon)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows scroll, plus and minus zoom."""
@@ -204,6 +206,10 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
         """Magnify; what is at the position stays there."""
         self._fitted = False
         self._box.scaleBy((1 / factor, 1 / factor), center=self._degrees_at(position))
+
+    def _fit_about(self, lon: float) -> None:
+        half_turn = 90.0 * max(self.width(), 1) / max(self.height(), 1)
+        self._box.setRange(xRange=(lon - half_turn, lon + half_turn), yRange=(-90.0, 90.0), padding=0)
 
     def _degrees_at(self, position: QPointF) -> tuple[float, float]:
         scene_from_view, _ = self.viewportTransform().inverted()

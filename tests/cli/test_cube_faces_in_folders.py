@@ -7,6 +7,8 @@ import pytest
 from commands import names, photo
 from PIL import Image
 
+from core.io.cube_sets import once_per_cube
+
 NAMED = ("front", "right", "back", "left", "up", "down")
 
 
@@ -53,6 +55,24 @@ def test_the_names_that_are_proposed_for_six_faces_are_understood(tmp_path, in_p
         (tmp_path / "in" / pattern.format(number)).rename(tmp_path / "in" / name)
     assert in_process("predict", tmp_path / "in", "-o", tmp_path / "out", "--tasks", "depth") == 0
     assert not complaints(capsys)
+
+
+@pytest.mark.parametrize(
+    ("called", "sets"),
+    [
+        ("abcdef", 1),
+        (("px", "nx", "py", "front", "back", "top"), 1),
+        (range(7, 13), 1),
+        (("anna", "bert", "carl", "dora", "emil", "fritz"), 0),
+        ((1201, 1305, 1306, 1307, 1308, 1309), 0),
+        (("a", "b", "c", "d", "e", "6"), 0),
+    ],
+)
+def test_six_squares_are_a_cube_map_by_numbers_in_a_row_by_letters_or_by_names_of_faces(tmp_path, called, sets):
+    faces(tmp_path, "pano_{}.png", called)
+    kept = once_per_cube(sorted(tmp_path.iterdir()))
+    assert len(kept) == (1 if sets else 6)
+    assert sum(bool(problem) for _, problem in kept) == sets
 
 
 def test_a_face_that_is_missing_is_told_of_once(tmp_path, in_process, capsys):

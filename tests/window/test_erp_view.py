@@ -236,3 +236,14 @@ def test_one_to_one_shows_a_pixel_as_one_of_the_screen(view):
     assert view.visible_degrees().width() / view.viewport().width() == pytest.approx(
         360 / RGB.shape[1] / view.devicePixelRatioF()
     )
+
+
+def test_a_view_of_another_size_still_shows_the_direction_that_was_looked_for(view):
+    view.show_direction(lonlat_to_directions(math.radians(100), 0.0))
+    view.resize(800, 300)
+    view.resize(700, 380)
+    seen = view.visible_degrees()
+    assert seen.center().x() == pytest.approx(100)
+    assert (abs(seen.top()), abs(seen.bottom())) == (pytest.approx(90), pytest.approx(90))
+    view.fit()
+    assert view.visible_degrees().center().x() == pytest.approx(0)

@@ -103,14 +103,37 @@ def test_a_digit_after_an_object_was_kept_is_for_the_next_one(window, settle):
     assert named(window) == ["sofa", "lamp"]
 
 
-def test_a_digit_names_what_was_kept_without_a_label_too(window, settle):
+def test_who_names_after_keeping_names_what_was_kept_and_the_next(window, settle):
     keep(window, DISK, settle)
     key(window, Qt.Key.Key_1)
     assert named(window) == ["sofa"]
     keep(window, SEAM, settle)
     key(window, Qt.Key.Key_2)
-    assert named(window) == ["sofa", "sofa"]
-    assert window.desk.annotating.label == "lamp"
+    assert named(window) == ["sofa", "lamp"]
+    assert "The last one is called lamp" in told(window)
+    keep(window, POLE, settle)
+    assert named(window) == ["sofa", "lamp", "lamp"]
+
+
+def test_who_meant_the_next_one_takes_the_name_of_the_last_back(window, settle):
+    for place in (DISK, SEAM):
+        key(window, Qt.Key.Key_1) if place is DISK else None
+        keep(window, place, settle)
+    key(window, Qt.Key.Key_2)
+    key(window, Qt.Key.Key_Z, CTRL)
+    keep(window, POLE, settle)
+    assert named(window) == ["sofa", "sofa", "lamp"]
+
+
+def test_a_new_label_names_what_was_kept_under_the_name_of_the_object_before_once(window, settle):
+    key(window, Qt.Key.Key_1)
+    keep(window, DISK, settle)
+    keep(window, SEAM, settle)
+    new = field(window)
+    for name in ("plant", "chair"):
+        QTest.keyClicks(new, name)
+        QTest.keyClick(new, ENTER)
+    assert named(window) == ["sofa", "plant"]
 
 
 def test_a_digit_names_the_open_object_and_does_not_keep_it(window, settle):
