@@ -12,3 +12,10 @@ BROKEN = (
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
 )
 """What NumPy and what it reads archives with raise where a file is no archive of arrays, or a damaged one."""
+_TOLD = 120
+
+
+def why_broken(error: Exception) -> str:
+    """What a reader says of a broken archive, in a few words; NumPy advises to run the code in what it cannot read."""
+    told = " ".join(str(error).split())
+    return "no archive of arrays" if "pickle" in told else told[:_TOLD] or type(error).__name__

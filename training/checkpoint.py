@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 import torch
 
 from core.errors import PanoError
-from core.io.atomic import atomic_file
+from core.io.atomic import atomic_file, make_folder
 from core.models.own import WEIGHTS_SUFFIX
 
 FILE_NAME = "last.pt"
@@ -20,7 +20,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
     Raises:
         ExportError: The file cannot be written; the checkpoint before it is untouched.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     target = folder / FILE_NAME
     with atomic_file(target) as stream:
         honest = _Stream(stream)

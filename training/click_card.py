@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import PanoError
+from core.io.atomic import make_folder
 from core.models.click_s import NAME, ClickSConfig
 from core.models.own import WEIGHTS_SUFFIX
 from core.progress import Progress, silent
@@ -64,7 +65,7 @@ def export_click_s(
         raise PanoError(
             f"Expected the weights of this version's {NAME}, got others; train again: {checkpoint}"
         ) from error
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     weights = write_weights(network, config, out / f"{STEM}.safetensors")
     forget_old_ranking(weights)
     card_file = out / f"{STEM}.json"

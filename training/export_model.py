@@ -47,7 +47,7 @@ def export_model(checkpoint: Path, out: Path, *, onnx: bool = False, other_runs:
     """
     state = load_checkpoint(checkpoint, NAME)
     config, network = network_of_run(state, checkpoint)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     weights = write_weights(network, config, out / f"{STEM}.safetensors")
     graph = weights.with_suffix(".onnx")
     written = [weights]

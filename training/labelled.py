@@ -19,7 +19,7 @@ from core.errors import PanoError
 from core.geometry.camera import Camera
 from core.geometry.merge import merge_surfaces
 from core.io.atomic import atomic_file
-from training.archives import BROKEN
+from training.archives import BROKEN, why_broken
 from training.worlds.classes import CLASS_NAMES, UNLABELLED
 from training.worlds.sample import WorldSample, read_sample
 from training.worlds.shards import in_shard, world_files
@@ -222,7 +222,7 @@ def read_labelled(path: Path, *, patches: bool = True) -> Labelled:
         if "seed" in names:
             return from_world(read_sample(path), path.stem)
     except BROKEN as error:
-        raise _refused(path, f"something broken ({' '.join(str(error).split())[:120]})") from error
+        raise _refused(path, f"something broken ({why_broken(error)})") from error
     raise _refused(path, "another file")
 
 

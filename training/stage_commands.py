@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from core.errors import PanoError
 from core.progress import Progress
 from training.console import console, progress_bar
 from training.progress_line import ProgressLine
@@ -48,6 +49,8 @@ def intake(inputs: _Inputs, out: _Out, plan: Annotated[IntakePlan, tyro.conf.arg
         f"{out / TABLE}",
         highlight=False,
     )
+    if not scenes:
+        raise PanoError(f"None of {len(left_out)} pictures could be taken in; the reasons are in: {out / TABLE}")
 
 
 def select(

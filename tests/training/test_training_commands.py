@@ -128,11 +128,18 @@ def test_the_sheet_of_one_world_is_its_photograph(run, tmp_path):
         (["intake", "{tmp}", "-o", "{tmp}/out", "--lean", "nan"], "--lean of the intake from 0 to 90, got nan"),
         (["clicks", "{tmp}", "-o", "{tmp}/out", "--per-world=-1"], "--per-world of 0 or more, got -1"),
         (["rank", "{tmp}", "{tmp}", "--steps", "0"], "--steps of 1 or more, got 0"),
+        (["generate", "-o", "{tmp}/file", "--count", "1", "--height", "16"], "where the folder belongs"),
+        (["ablate", "dap", "-o", "{tmp}/file", "--worlds", "{tmp}", "--steps", "1"], "where the folder belongs"),
+        (["export", "{tmp}/pano", "-o", "{tmp}/out", "--sheet", "{tmp}/sheet.gif"], "name of a picture"),
+        (["evaluate", "depth", "{tmp}/broken"], "got something broken (no archive of arrays)"),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_code_2(run, tmp_path, args, said):
     for recipe, folder in (("click-s", "clicks"), ("pano-s", "pano")):
         save_checkpoint(tmp_path / folder, {"recipe": recipe, "ema": {}, "step": 1, "config": {}})
+    (tmp_path / "file").touch()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "00000000.npz").write_bytes(b"no archive")
     code, _, told = run(*(arg.format(tmp=tmp_path) for arg in args))
     assert code == 2
     assert said in told

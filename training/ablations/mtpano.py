@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.io.atomic import make_folder
 from training.ablations.judging import judge_last
 from training.ablations.ladder import Ladder, Made, Row, Score, Stage
 from training.dataset import WorldFolder
@@ -19,7 +20,7 @@ _TAUGHT = 400
 def _few_worlds(folder: Path, worlds: Path, held_out: int) -> None:
     """The held-out worlds and a few others, in a folder of their own."""
     found = WorldFolder(worlds, held_out=held_out)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for path in (*found.held_out, *found.training[:_FEW]):
         copy = folder / f"{path.stem}.npz"
         if not copy.is_file():

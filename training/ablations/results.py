@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import PanoError
-from core.io.atomic import atomic_file
+from core.io.atomic import atomic_file, make_folder
 from training.ablations.ladder import Ladder, Row, Score
 
 FILE_NAME, TABLE_NAME = "results.json", "results.md"
@@ -72,7 +72,7 @@ def read_results(folder: Path) -> Results | None:
 
 def write_results(folder: Path, ladder: Ladder, results: Results) -> None:
     """Both files, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with atomic_file(folder / FILE_NAME) as stream:
         told = {name: getattr(results, name) for name in ("ladder", "settings", "hardware", "runs")}
         stream.write(json.dumps(told, indent=1).encode() + b"\n")

@@ -15,6 +15,7 @@ from core.geometry.camera import Camera
 from core.geometry.regions import components
 from core.geometry.sphere import solid_angle
 from core.geometry.warp import erp_to_camera
+from core.io.atomic import make_folder
 from core.progress import Progress, silent
 from training.clicks.photos import read_photo
 from training.clicks.regions import RegionFilter, notable_regions, region_tree
@@ -96,7 +97,7 @@ def _harvest(
     views_of: Callable[[Path, np.random.Generator], Iterator[RegionView]],
     progress: Progress,
 ) -> int:
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     written = 0
     for done, (path, name) in enumerate(tasks, start=1):
         target = out / f"{name}.npz"

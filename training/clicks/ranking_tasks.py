@@ -20,7 +20,7 @@ from core.geometry.camera import Camera, pixel_solid_angles
 from core.geometry.regions import farthest_point_inside, runs_inside, shortest_arc
 from core.geometry.sphere import directions_to_lonlat, solid_angle
 from core.geometry.warp import erp_to_camera
-from core.io.atomic import atomic_file
+from core.io.atomic import atomic_file, make_folder
 from core.progress import Progress, silent
 from core.scene import Click
 from core.segment.candidates import color_masks
@@ -118,7 +118,7 @@ def write_photo_tasks(paths: Sequence[Path], out: Path, plan: TaskPlan, *, progr
     Raises:
         PanoError: A photograph cannot be read.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for done, path in enumerate(paths, start=1):
         target = task_file(out, path)
         if not target.exists():
@@ -135,7 +135,7 @@ def write_photo_tasks(paths: Sequence[Path], out: Path, plan: TaskPlan, *, progr
 
 def write_world_tasks(paths: Sequence[Path], out: Path, plan: TaskPlan, *, progress: Progress = silent) -> None:
     """The same for generated worlds, whose objects are known exactly."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for done, path in enumerate(paths, start=1):
         target = task_file(out, path)
         if not target.exists():

@@ -22,7 +22,7 @@ from core.errors import PanoError
 from core.geometry.sphere import erp_rays
 from core.geometry.warp import sample_erp
 from core.io.images import read_picture
-from training.archives import BROKEN
+from training.archives import BROKEN, why_broken
 from training.datasets.labels import depth_of_label, fitting, read_label
 from training.datasets.layout import Entry, Label, Layout, found
 from training.truths import Truth
@@ -80,7 +80,7 @@ def _depth(path: Path, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise PanoError(f"Expected a label beside the panorama, got none; fetch it again: {path}") from error
     except BROKEN as error:
         raise PanoError(
-            f"Expected ranges as arr_0 of an NPZ, got a file that cannot be read ({error}): {path}"
+            f"Expected ranges as arr_0 of an NPZ, got a file that cannot be read ({why_broken(error)}): {path}"
         ) from error
     if metres.ndim != 2:
         raise PanoError(f"Expected ranges of two dimensions, got {metres.ndim}: {path}")

@@ -27,7 +27,7 @@ from core.errors import PanoError
 from core.geometry.normals import normals_from_depth
 from core.geometry.sphere import erp_angles, erp_local_frames
 from core.geometry.warp import resize_erp
-from core.io.atomic import atomic_file
+from core.io.atomic import atomic_file, make_folder
 from training.config import check_limits
 from training.labelled import Labelled, read_labelled
 
@@ -159,7 +159,7 @@ def learn_quality(
     """
     if not true or not labelled:
         raise PanoError("Expected exact panoramas and labelled ones to tell apart, got none of one kind.")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     path = out / FILE_NAME
     torch.manual_seed(plan.seed)
     network = PatchDiscriminator(plan.width)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from core.errors import PanoError
+from core.io.atomic import make_folder
 from core.progress import Progress, silent
 from training.worlds.sample import read_fields, write_sample
 from training.worlds.shards import in_shard, shard_keys, write_shard
@@ -53,7 +54,7 @@ def generate_worlds(
     Raises:
         PanoError: There are worlds of these seeds already, of another size.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     seeds = list(seeds)
     _refuse_other_heights((world_file(out, seed) for seed in seeds), height, out)
     missing = [seed for seed in seeds if not world_file(out, seed).exists()]
@@ -97,7 +98,7 @@ def generate_shards(
             "--first-seed as multiples of --shard-size."
         )
     parts = out / PARTS
-    parts.mkdir(parents=True, exist_ok=True)
+    make_folder(parts)
     shards = [range(first, first + shard_size) for first in range(seeds.start, seeds.stop, shard_size)]
     for shard in shards:
         _refuse_other_shard(shard_file(out, shard), shard)

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from core.errors import PanoError
 from core.io.atomic import atomic_file
-from training.archives import BROKEN
+from training.archives import BROKEN, why_broken
 from training.worlds.shards import in_shard, read_member
-
-_TOLD = 120
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,5 +110,5 @@ def read_sample(path: Path) -> WorldSample:
 
 
 def _broken(path: Path, error: Exception) -> PanoError:
-    told = " ".join(str(error).split())[:_TOLD]
-    return PanoError(f"Expected a world, got something broken ({told}); remove it and render it again: {path}")
+    why = why_broken(error)
+    return PanoError(f"Expected a world, got something broken ({why}); remove it and render it again: {path}")

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from core.errors import PanoError
 from core.io.atomic import atomic_file
-from training.archives import BROKEN
+from training.archives import BROKEN, why_broken
 from training.worlds.classes import CLASS_NAMES
 
 SUFFIX = ".tar"
@@ -130,7 +130,9 @@ def _stored(path: Path) -> dict[str, bytes]:
 
 
 def _broken(path: Path, error: Exception) -> PanoError:
-    return PanoError(f"Expected a world in a shard, got a broken one ({error}); make the shard again: {path}")
+    return PanoError(
+        f"Expected a world in a shard, got a broken one ({why_broken(error)}); make the shard again: {path}"
+    )
 
 
 def _parts(fields: dict[str, NDArray[Any]]) -> Iterable[tuple[str, bytes]]:
