@@ -189,6 +189,8 @@ class ModelsDialog(QDialog):
         layout.addLayout(work)
         layout.addLayout(self._buttons)
         self.resize(1120, 520)
+        # Up and down choose a model at once.
+        self.table.setFocus()
 
         self.table.itemSelectionChanged.connect(self._show_choice)
         self._open.clicked.connect(self.folder_requested)
@@ -249,6 +251,8 @@ class ModelsDialog(QDialog):
                 item.setToolTip(one.spec.licence if column == COLUMNS.index("Licence") else text)
                 self.table.setItem(row, column, item)
         self.choose(chosen)
+        if self.chosen is None:
+            self.table.selectRow(0)
         self._show_choice()
 
     def set_job(self, job: Job | None) -> None:

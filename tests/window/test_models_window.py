@@ -10,6 +10,7 @@ import pytest
 import tiny_published
 from fake_hub import hub
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from tiny_dap import published, tiny
 from window_samples import press
@@ -61,6 +62,15 @@ def test_every_model_is_a_line(window, settle, published):
     assert "arXiv:2512.16913" in dialog.details.text()
     assert not dialog.verify.isEnabled()
     assert not dialog.remove.isEnabled()
+
+
+def test_keys_alone_choose_a_model(window, settle, published):
+    dialog = opened(window, settle)
+    assert dialog.focusWidget() is dialog.table
+    assert dialog.chosen_name == "pano-s"
+    QTest.keyClick(dialog.focusWidget(), Qt.Key.Key_Down)
+    assert dialog.chosen_name == "dap"
+    assert "arXiv:2512.16913" in dialog.details.text()
 
 
 def test_weights_are_added_compared_and_removed(window, settle, published):
@@ -125,7 +135,7 @@ def begin_download(window, dialog, settle):
 
 def test_published_weights_are_downloaded_after_a_question(window, settle, offered):
     dialog = opened(window, settle)
-    assert not dialog.download.isEnabled(), "no line is selected"
+    assert not dialog.download.isEnabled(), "what is selected first comes with the program"
     dialog.choose("pano-s")
     assert not dialog.download.isEnabled(), "it comes with the program"
     question = begin_download(window, dialog, settle)
