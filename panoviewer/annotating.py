@@ -269,6 +269,19 @@ class Annotating(QObject):
 
         self.in_turn(act)
 
+    def take_back_label(self, before: Scene | None, label: str) -> None:
+        """A label was given by mistake: segments have their own again, and so have those to come.
+
+        Args:
+            before: The scene before; nothing may have been edited since but that label.
+            label: What new segments were called before.
+        """
+        if before is not self._document.scene:
+            self._document.undo()
+        self._label = label
+        self.label_changed.emit()
+        self.told.emit("")
+
     def change_selected(self, name: str, **changes: object) -> None:
         """Give fields of the selected segments other values; those that have them already are no edit."""
 

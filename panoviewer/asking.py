@@ -154,14 +154,15 @@ class Questions(QObject):
 
     def _ask_about_conflict(self, error: Exception) -> None:
         answers: list[tuple[str, Callable[[], object]]] = [(tr("Read theirs"), self._saving.read_again)]
+        text = tr("{error}\n\nRead theirs shows what is in the file now.", error=error)
         if self._saving.is_modified:
             answers.append((tr("Keep mine"), partial(self._saving.save, overwrite=True)))
-        text = tr(
-            "{error}\n\nRead theirs shows what is in the file now; edits of yours that are not in it are dropped. "
-            "Keep mine writes yours over it; what is in the file now becomes its previous generation. "
-            "Decide later leaves both as they are; saving asks again.",
-            error=error,
-        )
+            text = tr(
+                "{error}\n\nRead theirs shows what is in the file now; edits of yours that are not in it are dropped. "
+                "Keep mine writes yours over it; what is in the file now becomes its previous generation. "
+                "Decide later leaves both as they are; saving asks again.",
+                error=error,
+            )
         ask(self._window, "conflict", tr("The annotations have changed"), text, answers, otherwise=tr("Decide later"))
 
     def _ask_about_lock(self, error: Exception) -> None:

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.scene import Label
+from core.scene import Label, Scene
 from panoviewer.annotating import Annotating
 from panoviewer.translation import tr
 
@@ -35,7 +35,9 @@ class LabelsPanel(QWidget):
         self._annotating = annotating
         self.list = _List(self)
         self.list.setIconSize(QSize(SWATCH, SWATCH))
-        self.list.itemClicked.connect(lambda item: annotating.set_label(item.data(NAME_ROLE)))
+        self._given: tuple[Scene | None, str, Scene | None] | None = None
+        self.list.itemClicked.connect(self._give)
+        self.list.itemDoubleClicked.connect(self._take_back)
         self.list.itemChanged.connect(self._rename)
         self.list.customContextMenuRequested.connect(self._show_menu)
         self._new = _NewLabel()
@@ -53,14 +55,20 @@ class LabelsPanel(QWidget):
 
     def refresh(self) -> None:
         """Show the label set as it is now."""
+        labels = self._annotating.labels
         with QSignalBlocker(self.list):
-            self.list.clear()
-            for place, label in enumerate(self._annotating.labels, 1):
-                item = QListWidgetItem(_swatch(label, place), label.name)
+            # Items that stay are the same ones: between two clicks a label may be given.
+            while self.list.count() > len(labels):
+                self.list.takeItem(self.list.count() - 1)
+            for place, label in enumerate(labels, 1):
+                if place > self.list.count():
+                    self.list.addItem(QListWidgetItem())
+                item = self.list.item(place - 1)
+                item.setIcon(_swatch(label, place))
+                item.setText(label.name)
                 item.setData(NAME_ROLE, label.name)
                 item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
                 item.setToolTip(tr("Key {place} while a tool is in use", place=place) if place <= KEYS else "")
-                self.list.addItem(item)
         self._mark()
 
     def move_label(self, name: str, place: int) -> None:
@@ -82,6 +90,18 @@ class LabelsPanel(QWidget):
 
     def _label(self, name: str) -> Label:
         return next(label for label in self._annotating.labels if label.name == name)
+
+    def _give(self, item: QListWidgetItem) -> None:
+        """Give the label; it may turn out to be the first of two clicks."""
+        scene, label = self._annotating.scene, self._annotating.label
+        self._annotating.set_label(item.data(NAME_ROLE))
+        self._given = scene, label, self._annotating.scene
+
+    def _take_back(self, _item: QListWidgetItem) -> None:
+        """Two clicks rename a label; nothing is to be called by it because of the first one."""
+        if self._given is not None and self._given[2] is self._annotating.scene:
+            self._annotating.take_back_label(self._given[0], self._given[1])
+        self._given = None
 
     def _add(self) -> None:
         self._annotating.add_label(self._new.text().strip())

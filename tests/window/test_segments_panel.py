@@ -9,7 +9,7 @@ from annotation_samples import DISK, POLE, SEAM, a_segment, click, direction, ke
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QColorDialog, QComboBox, QMenu
+from PySide6.QtWidgets import QApplication, QColorDialog, QComboBox, QLineEdit, QMenu
 from window_samples import array_from_qimage
 
 from core.panorama import Panorama
@@ -419,6 +419,22 @@ def test_a_renamed_label_is_renamed_everywhere(window, labels, annotating):
     assert window.session.document.undo_name == "Change label door"
     labels.list.item(0).setText("  ")
     assert names(labels) == ["gate", "lamp", "sofa"]
+
+
+def test_two_clicks_on_a_label_rename_it_and_give_it_to_nobody(window, annotating):
+    annotating.set_label("dot")
+    annotating.select([1])
+    labels = window.desk.labels.list
+    place = labels.visualItemRect(labels.item(1)).center()
+    QTest.mouseClick(labels.viewport(), LEFT, pos=place)
+    assert segments(window)[0].label == "cap"
+    QTest.mouseDClick(labels.viewport(), LEFT, pos=place)
+    assert segments(window)[0].label == "ball"
+    assert annotating.label == "dot"
+    editor = labels.findChild(QLineEdit)
+    editor.setText("hat")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    assert [segment.label for segment in segments(window)] == ["ball", "hat", "dot"]
 
 
 def test_a_label_has_another_place_and_another_key(window, labels, annotating):
