@@ -129,7 +129,7 @@ class ErpView(pg.GraphicsView):  # type: ignore[misc]
         photo = self._picture.photo
         if photo is not None:
             degrees_px = self._box.viewRect().width() / max(self.viewport().width(), 1)
-            self.zoom(degrees_px * self.devicePixelRatioF() * photo.levels[0].shape[1] / 360)
+            self.zoom(degrees_px / self.devicePixelRatioF() * photo.levels[0].shape[1] / 360)
 
     def zoom(self, factor: float) -> None:
         """Magnify about the middle."""

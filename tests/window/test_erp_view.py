@@ -231,11 +231,12 @@ def test_a_zoomed_view_scrolls_to_a_direction_as_far_as_the_pole_lets_it(view):
     assert view.visible_degrees().center().y() == pytest.approx(0)
 
 
-def test_one_to_one_shows_a_pixel_as_one_of_the_screen(view):
+@pytest.mark.parametrize("ratio", [1.0, 1.125, 1.25])
+def test_one_to_one_shows_a_pixel_as_one_of_the_screen(view, monkeypatch, ratio):
+    monkeypatch.setattr(view, "devicePixelRatioF", lambda: ratio)
     view.show_pixels()
-    assert view.visible_degrees().width() / view.viewport().width() == pytest.approx(
-        360 / RGB.shape[1] / view.devicePixelRatioF()
-    )
+    on_screen = view.viewport().width() * ratio
+    assert view.visible_degrees().width() / on_screen == pytest.approx(360 / RGB.shape[1])
 
 
 def test_a_view_of_another_size_still_shows_the_direction_that_was_looked_for(view):
