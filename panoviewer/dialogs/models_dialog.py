@@ -136,10 +136,6 @@ class ModelsDialog(QDialog):
         self.add.setToolTip(
             tr("Take over the weights of a published file. Nothing in it is run, and every entry is checked.")
         )
-        self.convert = QPushButton(tr("Convert file…"))
-        self.convert.setToolTip(
-            tr("Write the weights of a published file as checked safetensors where you want them, and add nothing.")
-        )
         self.download = QPushButton(tr("Download…"))
         self.download.setToolTip(
             tr("Ask the server how large the published file is, and fetch it if you then want it.")
@@ -152,6 +148,10 @@ class ModelsDialog(QDialog):
         self.verify.setToolTip(tr("Compare the weights with what they were when they were added."))
         self.remove = QPushButton(tr("Remove…"))
         self.remove.setToolTip(tr("Delete weights that were added."))
+        self.convert = QPushButton(tr("Convert file…"))
+        self.convert.setToolTip(
+            tr("Write the weights of a published file as checked safetensors where you want them, and add nothing.")
+        )
         close = QPushButton(tr("Close"))
         self._buttons = QHBoxLayout()
         for button in (self.add, self.download, self.by_name, self.verify, self.remove, self.convert):
