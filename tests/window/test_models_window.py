@@ -71,6 +71,10 @@ def test_keys_alone_choose_a_model(window, settle, published):
     QTest.keyClick(dialog.focusWidget(), Qt.Key.Key_Down)
     assert dialog.chosen_name == "dap"
     assert "arXiv:2512.16913" in dialog.details.text()
+    dialog.activateWindow()
+    for button in (dialog.add, dialog.download, dialog.by_name, dialog.convert):
+        QTest.keyClick(dialog.focusWidget(), Qt.Key.Key_Tab)
+        assert dialog.focusWidget() is button
 
 
 def test_weights_are_added_compared_and_removed(window, settle, published):
