@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from core.errors import ModelUnavailable
 from core.geometry.warp import resize_erp
 from core.models import Backend, find_model, weights_file
+from core.models.graph_runner import threads
 from core.models.half_turn import without_seam
 from core.models.runners import Runner, TorchRunner, batch_of, pick_runner
 from core.models.weights import read_metadata
@@ -34,6 +35,8 @@ NAME = "dap"
 RANGE = 100.0
 """Metres for which its depth of 1 stands."""
 
+_GRAPH_BYTES = 4_000_000_000
+"""Free memory at which its graph is taken: what a process took at most, and a little more."""
 _CUBIC_REACH = 2
 F32 = NDArray[np.float32]
 
@@ -82,7 +85,11 @@ class Dap:
             ) from error
         self._name = NAME if weights is None else f"{NAME} ({weights.name})"
         build = partial(_build, config)
-        self._runner: Runner = pick_runner(build, path, device=device, backend=backend, exact=True, faster="torch")
+        # At 512 x 1024 on an AMD EPYC: 17.2 s instead of 20.8 on two threads, the same on one.
+        faster: Backend = "onnxruntime" if threads() > 1 else "torch"
+        self._runner: Runner = pick_runner(
+            build, path, device=device, backend=backend, exact=True, faster=faster, graph_bytes=_GRAPH_BYTES
+        )
         self._height = config.height
 
     @classmethod

@@ -92,7 +92,7 @@ def open_graph(graph: Path, weights: Path, *, batch: int | None = 1) -> Any:  # 
     digest = header_digest(weights)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = _threads()
+    options.intra_op_num_threads = threads()
     if batch is not None:
         # Otherwise it is not known when the graph is opened, and less is folded.
         options.add_free_dimension_override_by_name("batch", batch)
@@ -152,7 +152,8 @@ def run_graph(session: Any, given: dict[str, NDArray[Any]], progress: Progress =
     return tuple(answers[0])
 
 
-def _threads() -> int:
+def threads() -> int:
+    """On how many threads a graph runs: what OMP_NUM_THREADS says, else all cores."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)

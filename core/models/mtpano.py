@@ -33,6 +33,8 @@ SKY = ADE20K_NAMES.index("sky")
 LEAST_DEPTH = 1e-4
 """Metres below which the published code takes a depth for none: the network says exactly 0 where it knows nothing."""
 
+_GRAPH_BYTES = 6_500_000_000
+"""Free memory at which its graph is taken: what a process took at most, and a little more."""
 _BAND = 32
 """Rows of classes that are looked at together; 150 of them for every pixel take much room."""
 F32 = NDArray[np.float32]
@@ -84,7 +86,14 @@ class Mtpano:
         self._title = self.name if weights is None else f"{self.name} ({weights.name})"
         build = partial(_build, config)
         self._runner: TorchRunner[MtpanoNet] | OnnxRunner = pick_runner(
-            build, path, device=device, backend=backend, exact=True, faster="torch"
+            # At 512 x 1024 on an AMD EPYC: 25 s instead of 34 on two threads, 47 instead of 54 on one.
+            build,
+            path,
+            device=device,
+            backend=backend,
+            exact=True,
+            faster="onnxruntime",
+            graph_bytes=_GRAPH_BYTES,
         )
         self._height = config.height
 

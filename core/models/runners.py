@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.errors import DeviceFull, ModelUnavailable
-from core.io.memory import return_large_blocks
+from core.io.memory import available_memory, return_large_blocks
 from core.models import BACKENDS, Backend
 from core.models.devices import inference_on, is_lacking, memory_of, pick_device, too_little_memory
 from core.models.graph_runner import Maps, OnnxRunner, graph_file
@@ -341,6 +341,7 @@ def pick_runner(
     backend: Backend = "auto",
     exact: bool = False,
     faster: Backend,
+    graph_bytes: int = 0,
 ) -> TorchRunner[Network] | OnnxRunner:
     """The way to run a network that was asked for.
 
@@ -351,6 +352,7 @@ def pick_runner(
         backend: "auto" takes the faster one, if it can be used.
         exact: As for `TorchRunner`.
         faster: Which it is on a CPU.
+        graph_bytes: Memory that has to be free for the graph to be taken unasked.
 
     Raises:
         ModelUnavailable: As for both; or there is no graph, or another device was asked for than it runs on.
@@ -362,7 +364,8 @@ def pick_runner(
         check_graphs([graph], device)
         return OnnxRunner(graph, weights)
     device = pick_device(device)
-    if backend == "auto" and faster == "onnxruntime" and device == "cpu" and graph.is_file():
+    is_better = backend == "auto" and faster == "onnxruntime" and device == "cpu"
+    if is_better and graph.is_file() and available_memory() >= graph_bytes:
         try:
             return OnnxRunner(graph, weights)
         except ModelUnavailable as error:

@@ -86,8 +86,7 @@ def test_dap_is_exported_beside_its_weights_and_reads_pictures_of_any_size(tiny,
     assert steps == sorted(steps)
     assert steps[-1] == 1
     assert graph.stat().st_size < 400_000
-    model = Dap(device="cpu")
-    assert type(model._runner).__name__ == "TorchRunner"
+    model = Dap(device="cpu", backend="torch")
     network = model._runner.network
     for shape in ((1, 3, 64, 128), (2, 3, 48, 96), (1, 3, 96, 80)):
         says_the_same(graph, network, pictures(*shape))
@@ -109,8 +108,7 @@ def test_dap_is_exported_beside_its_weights_and_reads_pictures_of_any_size(tiny,
 def test_mtpano_is_exported_beside_its_weights_and_says_the_same_on_both_backends(tiny_mtpano, tmp_path):  # noqa: F811
     add_model(save_mtpano(tiny_mtpano, tmp_path / "mtpano_model_140k.pth.tar"), name="mtpano-140k")
     (graph,) = export_onnx("mtpano-140k")
-    model = load_model("mtpano-140k", device="cpu")
-    assert type(model._runner).__name__ == "TorchRunner"
+    model = load_model("mtpano-140k", device="cpu", backend="torch")
     says_the_same(graph, model._runner.network, pictures(1, 3, 64, 128))
     other = load_model("mtpano-140k", device="cpu", backend="onnxruntime")
     assert type(other._runner).__name__ == "OnnxRunner"
@@ -271,6 +269,27 @@ def test_a_model_that_runs_on_torch_alone_says_so(monkeypatch):
     monkeypatch.setattr(core.models, "MODELS", (replace(find_model("pano-s"), backends=("torch",)),))
     with pytest.raises(ModelUnavailable, match="runs on torch, got the backend onnxruntime"):
         load_model("pano-s", backend="onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("count", "free", "expected"),
+    [("2", 64e9, "OnnxRunner"), ("1", 64e9, "TorchRunner"), ("2", 3e9, "TorchRunner")],
+)
+def test_a_large_graph_is_taken_unasked_where_it_is_faster_and_fits(
+    tiny,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+    count,
+    free,
+    expected,
+):
+    add_model(save(tiny, tmp_path / "model.pth"))
+    graph_file(weights_file(find_model("dap")), "").write_bytes(b"a graph")
+    monkeypatch.setattr("core.models.runners.OnnxRunner", type("OnnxRunner", (), {"__init__": lambda *_: None}))
+    monkeypatch.setattr("core.models.runners.available_memory", lambda: free)
+    monkeypatch.setenv("OMP_NUM_THREADS", count)
+    assert type(Dap(device="cpu")._runner).__name__ == expected
+    assert type(Dap(device="cpu", backend="torch")._runner).__name__ == "TorchRunner"
 
 
 def test_bundled_models_want_a_place(tmp_path):
