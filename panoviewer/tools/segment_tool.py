@@ -25,7 +25,7 @@ from panoviewer.views.mouse import Pointer
 
 READINGS = (mark("part"), mark("object"), mark("group"))
 OBJECT = 1
-HELP = mark("Click an object. Right click what does not belong to it. Drag a box. Enter keeps it, Esc gives it up.")
+HELP = mark("Click an object, right click what is not part of it, or drag a box. Enter keeps it, Esc drops it.")
 PREPARING = mark("Preparing the click network (first time)…")
 MENDING = mark("Click what does belong to it, right click what does not. Enter keeps it, Esc leaves it as it was.")
 NOTHING = mark("Nothing was found there; click somewhere else on it, or draw a box around it.")
