@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from core.errors import ModelUnavailable
+from core.models.devices import too_little_memory
 from core.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def opened(path: Path, *, framework: str, max_bytes: int) -> Iterator[Any]:
 
     Raises:
         ModelUnavailable: The file is missing, too large, truncated or no safetensors file.
+        DeviceFull: There is too little memory, or address space, for it.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -197,6 +199,11 @@ def opened(path: Path, *, framework: str, max_bytes: int) -> Iterator[Any]:
         raise ModelUnavailable(
             f"Expected readable weights, got an error ({error.strerror or error}); choose another file: {path}"
         ) from error
+    except (MemoryError, RuntimeError) as error:
+        # Of torch, when it maps the file.
+        if isinstance(error, RuntimeError) and "Cannot allocate memory" not in str(error):
+            raise
+        raise too_little_memory("cpu") from error
 
 
 def check_size(path: Path, max_bytes: int) -> int:

@@ -1,9 +1,12 @@
 """Published checkpoints: every form of the same file is read, every difference is named, nothing in them is run."""
 
+import json
 import os
 import pickle
 import struct
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +16,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from tiny_dap import save, tiny
 
-from core.errors import ModelUnavailable
+from core.errors import DeviceFull, ModelUnavailable
 from core.models.checkpoints import converted, open_checkpoint
 from core.models.dap import published_layout
 from core.models.networks import dap as networks
+from core.models.weights import load_strictly
 
 __all__ = ["tiny"]
 BLOCK = "core.pretrained.model.blocks.0."
@@ -318,3 +322,26 @@ def test_a_damaged_file_is_refused_or_read_and_nothing_else(whole, tmp_path_fact
         place = data.draw(st.integers(0, len(content) - 1))
         content[place] = data.draw(st.integers(0, 255))
     read_or_refuse(tmp_path_factory.mktemp("damaged"), suffix, bytes(content))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's here")
+def test_weights_for_which_there_is_no_room_are_a_sentence(tmp_path):
+    import resource
+
+    with torch.device("meta"):
+        network = torch.nn.Linear(8192, 8192, bias=False)
+    path = tmp_path / "large.safetensors"
+    size = 4 * 8192**2
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [8192, 8192], "data_offsets": [0, size]}}).encode()
+    with path.open("wb") as stream:
+        stream.write(len(header).to_bytes(8, "little") + header)
+        stream.truncate(8 + len(header) + size)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + size // 2, before[1]))
+    try:
+        with pytest.raises(DeviceFull, match="too little free memory"):
+            load_strictly(network, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    load_strictly(network, path)
