@@ -78,7 +78,8 @@ def test_two_processes_give_the_losses_of_one_with_the_same_parts(points, alone,
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_a_run_goes_on_with_other_processes_than_it_began_with(points, alone, strategy):
     out = points / f"{strategy} and one"
-    run(out, processes=2, steps=5, strategy=strategy)
+    # The end of a shorter run would lower its learning rate where the longer one does not.
+    run(out, processes=2, steps=5, strategy=strategy, schedule="constant")
     rows = run(out, steps=12, resume=True)
     np.testing.assert_allclose(losses(rows), losses(alone[1])[5:], rtol=1e-4)
 
