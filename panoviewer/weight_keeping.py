@@ -137,7 +137,15 @@ class WeightKeeping(QObject):
                 licence=spec.licence,
                 source=spec.source,
             )
-            ask(self._window, "licence", tr("Licence of the weights"), text, [(tr("Yes"), accept)], otherwise=tr("No"))
+            ask(
+                self._window,
+                "licence",
+                tr("Licence of the weights"),
+                text,
+                [(tr("Yes"), accept)],
+                otherwise=tr("No"),
+                hesitates=True,
+            )
             self.held_up.emit(
                 tr(
                     "The licence of {title} has to be accepted before its first use: {licence}",
@@ -250,7 +258,7 @@ class WeightKeeping(QObject):
         if spec.asks:
             text += tr("\n\nDoes that licence allow what you do with them?")
         answers = [(tr("Yes, download") if spec.asks else tr("Download"), partial(self._fetch, offer))]
-        ask(self.dialog or self._window, "download", tr("Download weights"), text, answers)
+        ask(self.dialog or self._window, "download", tr("Download weights"), text, answers, hesitates=bool(spec.asks))
 
     def _fetch(self, offer: Offer) -> None:
         name = offer.spec.name
@@ -293,7 +301,7 @@ class WeightKeeping(QObject):
         if offer.asks:
             text += tr("\n\nDoes that licence allow what you do with them?")
         answers = [(tr("Yes, download") if offer.asks else tr("Download"), partial(self._fetch_folder, offer))]
-        ask(self.dialog or self._window, "download", tr("Download weights"), text, answers)
+        ask(self.dialog or self._window, "download", tr("Download weights"), text, answers, hesitates=offer.asks)
 
     def _fetch_folder(self, offer: FolderOffer) -> None:
         def fetch(progress: Progress) -> Path:

@@ -18,6 +18,7 @@ def ask(
     answers: Sequence[tuple[str, Callable[[], object]]],
     *,
     otherwise: str = "",
+    hesitates: bool = False,
 ) -> QMessageBox:
     """Show a question that does not hold the program up.
 
@@ -28,6 +29,7 @@ def ask(
         text: What is the matter.
         answers: Texts of the buttons and what they do.
         otherwise: The button that does nothing; Cancel when empty.
+        hesitates: Enter presses that button, so that nobody agrees by habit.
     """
     present = parent.findChild(QMessageBox, name)
     if present is not None and present.isVisible():
@@ -38,7 +40,9 @@ def ask(
     question.setWindowTitle(title)
     question.setText(text)
     acts = {question.addButton(answer, QMessageBox.ButtonRole.AcceptRole): act for answer, act in answers}
-    question.addButton(otherwise or tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+    nothing = question.addButton(otherwise or tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+    if hesitates:
+        question.setDefaultButton(nothing)
     question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     question.buttonClicked.connect(lambda button: acts[button]() if button in acts else None)
     question.open()

@@ -344,6 +344,7 @@ def test_the_licence_is_asked_once_and_before_the_first_use(window, settle, publ
     settle(window)
     question = window.findChild(QMessageBox, "licence")
     assert find_model("dap").licence in question.text()
+    assert question.defaultButton().text() == "No", "nobody agrees by habit"
     answer(window, "licence", "No")
     settle(window)
     assert fake_model.runs == 0
