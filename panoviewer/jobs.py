@@ -87,11 +87,13 @@ class Jobs(QObject):
         changed: The set of visible jobs or the progress of one of them has changed.
         failed(str): A sentence for the user.
         succeeded(object): This visible `Job` has done what it should; its result has been handed on.
+        given_up: All visible jobs were cancelled.
     """
 
     changed = Signal()
     failed = Signal(str)
     succeeded = Signal(object)
+    given_up = Signal()
     _finished = Signal(object, object, object)
     _reported = Signal(object, float)
 
@@ -175,6 +177,8 @@ class Jobs(QObject):
                 job.cancel()
         self._forget_cancelled()
         self.changed.emit()
+        if key is None:
+            self.given_up.emit()
 
     def drain(self, lane: Lane) -> None:
         """Wait until a lane has done all that it was given; its results arrive later, as always."""

@@ -71,6 +71,7 @@ class Layering(QObject):
         session.opened.connect(self._begin)
         session.predicted.connect(self._show_prediction)
         session.failed.connect(self._forget_pending)
+        session.jobs.given_up.connect(self._forget_pending)
         self.set_style(self._style)
 
     @property

@@ -128,6 +128,7 @@ def test_an_object_is_cut_out_on_views_of_a_chosen_size(added, tmp_path, monkeyp
     assert run(*given, "click-s", "--view-size", own) in (0, 1)
 
 
+@pytest.mark.slow
 def test_converted_weights_are_used_by_their_place_though_none_were_added(
     published, square, tmp_path, monkeypatch, capsys
 ):

@@ -80,6 +80,7 @@ def test_worlds_become_labelled_panoramas_that_recipes_read(worlds, tmp_path, ru
     assert contents(out) == before
 
 
+@pytest.mark.slow
 def test_worlds_in_shards_are_labelled_as_those_in_files(worlds, tmp_path, run):
     files = sorted(worlds.iterdir())
     packed, out = tmp_path / "packed", tmp_path / "labels"

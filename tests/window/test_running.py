@@ -116,6 +116,19 @@ def test_escape_cancels_at_once_and_stops_the_model(window, qtbot, fake_model):
     assert window.messages.isHidden()
 
 
+def test_a_layer_whose_estimate_was_cancelled_does_not_come_with_a_later_one(window, settle, qtbot, fake_model):
+    fake_model.seconds = 20.0
+    press(window, Qt.Key.Key_1)
+    qtbot.waitUntil(lambda: fake_model.runs == 1)
+    press(window, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: fake_model.stopped)
+    fake_model.seconds = 0.0
+    window.session.predict()
+    settle(window)
+    assert window.session.document.prediction is not None
+    assert window.layering.style.visible() == []
+
+
 def test_progress_is_shown_while_the_model_runs(window, qtbot, fake_model):
     fake_model.seconds = 20.0
     press(window, Qt.Key.Key_1)
