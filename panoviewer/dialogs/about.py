@@ -35,6 +35,8 @@ ROW, ROW_GAP = 16, 2
 SLACK = 1.5
 COLUMN_WIDTH, MOST_COLUMNS = 370, 4
 """Of the list of keys; wide rather than high, as screens are."""
+FRAME = 40
+"""What the system draws around a window takes of the screen's height."""
 
 
 def show_about(parent: QWidget, opengl: OpenGL) -> None:
@@ -91,7 +93,7 @@ def show_shortcuts(parent: QWidget, keys_of: Mapping[str, Sequence[str]]) -> Non
     bar = scroll.verticalScrollBar().sizeHint().width()
     scroll.setMinimumWidth(min(page.sizeHint().width() + bar, available))
     wanted = page.sizeHint().height() + buttons.sizeHint().height() + 40
-    dialog.resize(dialog.sizeHint().width(), min(wanted, parent.screen().availableGeometry().height() - 80))
+    dialog.resize(dialog.sizeHint().width(), min(wanted, parent.screen().availableGeometry().height() - FRAME))
     dialog.open()
 
 

@@ -54,6 +54,7 @@ def bench(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_json_holds_every_row_of_the_clicks_and_says_where_it_was_measured(bench):
     told = json.loads(bench("segment", "--json").out)
     assert {"date", "cpu", "cores", "load", "packages", "python"} <= set(told["machine"])

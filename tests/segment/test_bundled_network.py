@@ -19,7 +19,8 @@ HEIGHT = 512
 OBJECTS = {"the cabinet on the seam": [(160, -38), (165, -23)], "the chair": [(-27, -48), (-18, -31)]}
 
 
-@pytest.mark.parametrize("name", ["the cabinet on the seam", pytest.param("the chair", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OBJECTS)
 def test_a_photograph_turned_by_half_gives_the_mask_turned_by_half(name):
     picture = cv2.resize(cv2.imread(str(SAMPLE)), (2 * HEIGHT, HEIGHT), interpolation=cv2.INTER_AREA)
     rgb = np.ascontiguousarray(picture[..., ::-1])

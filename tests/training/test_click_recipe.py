@@ -41,6 +41,7 @@ def opened(config):
     return recipe
 
 
+@pytest.mark.slow
 def test_a_short_run_learns_and_beats_fresh_weights(folders, tmp_path):
     config = config_for(folders, tmp_path, steps=40, learning_rate=2e-3)
     rows = []
