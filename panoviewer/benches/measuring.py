@@ -28,18 +28,23 @@ Work = Callable[[], object]
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch and OpenCV use so many threads; nothing else here uses more than one."""
+    """Let torch, OpenCV and the graphs that are opened meanwhile use so many threads; nothing else uses several."""
     import cv2
     import torch
 
-    before = cv2.getNumThreads(), torch.get_num_threads()
+    before = cv2.getNumThreads(), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
     cv2.setNumThreads(count)
     torch.set_num_threads(count)
+    os.environ["OMP_NUM_THREADS"] = str(count)
     try:
         yield
     finally:
         cv2.setNumThreads(before[0])
         torch.set_num_threads(before[1])
+        if before[2] is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before[2]
 
 
 def thread_variables(count: int) -> dict[str, str]:

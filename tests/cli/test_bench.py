@@ -9,6 +9,7 @@ import sys
 import fake_clicks
 import numpy as np
 import pytest
+import torch
 from commands import ROOT, environment
 
 import core.models
@@ -20,6 +21,7 @@ from core.geometry.normals import normals_from_depth
 from core.geometry.points import points_from_depth
 from core.geometry.tiling import zigzag_tiles
 from core.geometry.warp import erp_to_camera
+from core.models import graph_runner
 from core.panorama import Panorama
 from panoviewer import __main__, cli
 from panoviewer.arguments import UsageError, bench_parser
@@ -256,3 +258,17 @@ def test_a_cloud_is_read_back_as_it_was_written(tmp_path):
     rows = other_ways.read_ply(tmp_path / "a.ply")
     np.testing.assert_array_equal(np.stack([rows["x"], rows["y"], rows["z"]], axis=-1), points)
     np.testing.assert_array_equal(rows["green"], cloud.colors[:, 1])
+
+
+@pytest.mark.parametrize("before", [None, "7"])
+def test_what_is_measured_on_some_threads_runs_on_as_many_whatever_computes(monkeypatch, before):
+    if before is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", before)
+    usual = torch.get_num_threads(), graph_runner.threads()
+    for count in (1, 3):
+        with measuring.threads(count):
+            assert (torch.get_num_threads(), graph_runner.threads()) == (count, count)
+    assert (torch.get_num_threads(), graph_runner.threads()) == usual
+    assert os.environ.get("OMP_NUM_THREADS") == before
