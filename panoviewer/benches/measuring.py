@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from panoviewer.arguments import UsageError
 from panoviewer.benches.rows import Sample, sample_of
@@ -21,6 +23,7 @@ _CLEAR = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"
 """Written to `_CLEAR`, it makes Linux forget the peak of the memory."""
 
+_TIMED_PROCESS = Path(__file__).with_name("timed_process.py")
 PROGRAM = (sys.executable, "-m", "panoviewer")
 
 Work = Callable[[], object]
@@ -140,29 +143,20 @@ def run_program(arguments: Sequence[str], variables: Mapping[str, str]) -> Call:
     Raises:
         UsageError: It failed.
     """
-    started = time.perf_counter()
-    core = peak = None
-    with subprocess.Popen(
-        [*PROGRAM, *arguments],
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        said = process.stderr.read() if process.stderr else ""
-        if hasattr(os, "wait4"):
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            core = usage.ru_utime + usage.ru_stime
-            # Linux counts in kilobytes, macOS in bytes.
-            peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        code = process.wait()
-    wall = time.perf_counter() - started
-    if code != 0:
-        last = said.strip().splitlines()[-1:] or ["it said nothing"]
-        raise UsageError(f"'panoviewer {' '.join(arguments)}' failed with exit code {code}: {last[0]}")
-    return Call(wall, core, peak)
+    command = [sys.executable, str(_TIMED_PROCESS), *PROGRAM, *arguments]
+    done = subprocess.run(
+        command, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    told: dict[str, Any] = json.loads(done.stdout)
+    if told["code"] != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise UsageError(f"'panoviewer {' '.join(arguments)}' failed with exit code {told['code']}: {last[0]}")
+    return Call(told["wall"], told["core"], told["peak"])
+
+
+def own_peak() -> int | None:
+    """Bytes that this process held at its peak so far; None where the system does not tell."""
+    return _status("VmHWM")
 
 
 def _status(field: str) -> int | None:

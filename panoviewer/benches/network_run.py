@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from panoviewer.benches.measuring import own_peak
 from panoviewer.benches.networks import Network, Shapes, find_network
 
 MATRIX = 2048
@@ -183,8 +184,9 @@ def _peak(device: str) -> int:
         import torch
 
         return int(torch.cuda.max_memory_allocated())
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most * (1 if sys.platform == "darwin" else 1024)
+    # What Linux counts of a process by itself begins with what its caller held.
+    most = own_peak()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if most is None else most
 
 
 if __name__ == "__main__":

@@ -192,6 +192,18 @@ def test_a_process_that_fails_is_reported_with_its_own_words(monkeypatch, tmp_pa
         measuring.run_program(["info", str(tmp_path / "missing.jpg")], {})
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what a caller held")
+def test_the_memory_of_a_program_is_its_own_whatever_its_caller_holds(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    held = np.ones(64 << 20)
+    call = measuring.run_program(["--version"], {})
+    assert held.nbytes == 512 << 20
+    assert call.peak is not None
+    assert 5 << 20 < call.peak < 256 << 20
+    assert call.core is not None
+    assert 0 < call.core <= call.wall * 4
+
+
 def test_threads_that_wait_leave_their_core_to_others_unless_the_user_says_otherwise(monkeypatch):
     seen = []
     monkeypatch.setattr(cli, "main", lambda: seen.append(os.environ["OMP_WAIT_POLICY"]) or 0)
