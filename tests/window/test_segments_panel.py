@@ -315,8 +315,7 @@ def test_f_shows_all_of_the_selected_segment_and_as_near_as_it_fits(window, anno
     assert away < radius
     u, v = camera.project(circle(direction(place), math.radians(radius)))
     assert ((u > 0) & (u < camera.width) & (v > 0) & (v < camera.height)).all()
-    # The box of a cap over a pole is twice as wide as the cap.
-    assert min(camera.fov_x, 2 * math.atan(camera.height / 2 / camera.focal_px)) < math.radians(7 * radius)
+    assert min(camera.fov_x, 2 * math.atan(camera.height / 2 / camera.focal_px)) < math.radians(4.5 * radius)
     key(window, Qt.Key.Key_0, CTRL)
     assert window.viewpoint.photo.fov_x == pytest.approx(math.pi / 2)
     annotating.select(())
