@@ -292,7 +292,7 @@ class ClickS:
         """See `core.segment.guess.ReadsWhole`."""
         return self._guess.whole_key
 
-    def read_whole(self, panorama_rgb: NDArray[np.uint8], *, progress: Progress = silent) -> NDArray[np.int16]:
+    def read_whole(self, panorama_rgb: NDArray[np.uint8], *, progress: Progress = silent) -> NDArray[np.uint8]:
         """See `core.segment.guess.ReadsWhole`."""
         return self._guess.read_whole(panorama_rgb, progress=progress)
 
@@ -301,7 +301,7 @@ class ClickS:
         return self._guess.knows_whole(panorama_rgb)
 
     def know_whole(
-        self, panorama_rgb: NDArray[np.uint8], whole: NDArray[np.int16], valid: NDArray[np.bool_] | None
+        self, panorama_rgb: NDArray[np.uint8], whole: NDArray[np.uint8], valid: NDArray[np.bool_] | None
     ) -> None:
         """See `core.segment.guess.ReadsWhole`."""
         self._guess.know_whole(panorama_rgb, whole, valid)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.models import find_model, weights_file
-from core.models.pano_s import NAME, PanoS
+from core.models.pano_s import NAME, PanoS, maps_of_reading
 from core.progress import Progress, silent
 
 
@@ -30,13 +30,12 @@ class PanoClasses:
         """Changes with the weights."""
         return f"{NAME}-{hashlib.sha256(weights_file(find_model(NAME)).read_bytes()).hexdigest()[:16]}"
 
-    def classes(self, rgb: NDArray[np.uint8], *, progress: Progress = silent) -> NDArray[np.int16]:
+    def chances(self, rgb: NDArray[np.uint8], *, progress: Progress = silent) -> NDArray[np.uint8]:
         """See `core.segment.piece.DenseNetwork`.
 
         Raises:
             ModelUnavailable: The weights are missing or broken.
         """
-        classes = self._network.predict(rgb, progress=progress).classes
-        if classes is None:
-            raise RuntimeError("the bundled network tells classes")
-        return classes
+        network = self._network
+        maps = maps_of_reading(network.read(rgb, progress=progress), network.config)
+        return np.rint(maps.chances * 255).astype(np.uint8)

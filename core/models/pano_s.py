@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,13 +205,13 @@ class PanoS:
         """Depth in metres, normals, classes and far on the network's input grid; arguments and errors as for `read`."""
         started = time.perf_counter()
         reading = self.read(rgb, progress=progress)
-        depth, normals, classes, far = maps_of_reading(reading, self.config)
+        maps = maps_of_reading(reading, self.config)
         return Prediction(
-            depth=depth,
-            normals=normals,
-            classes=classes,
+            depth=maps.depth,
+            normals=maps.normals,
+            classes=maps.classes,
             class_names=self.config.class_names,
-            far=far,
+            far=maps.far,
             camera_height=reading.camera_height,
             is_metric=True,
             model=self._name,
@@ -298,9 +298,25 @@ def _mean_reading(outputs: list[Maps], turn: float) -> Reading:
     )
 
 
-def maps_of_reading(
-    reading: Reading, config: PanoSConfig
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16], NDArray[np.bool_]]:
+class PanoMaps(NamedTuple):
+    """What a reading means in the photograph's frame, on the network's input grid (h, w).
+
+    Attributes:
+        depth: (h, w) metres, NaN where far.
+        normals: (h, w, 3) world normals, NaN where far.
+        classes: (h, w) the likeliest.
+        far: (h, w) whether the ray meets nothing.
+        chances: (h, w, classes) probabilities; where far, of the sky alone.
+    """
+
+    depth: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    classes: NDArray[np.int16]
+    far: NDArray[np.bool_]
+    chances: NDArray[np.float32]
+
+
+def maps_of_reading(reading: Reading, config: PanoSConfig) -> PanoMaps:
     """Depth, normals, classes and far in the photograph's frame, on the network's input grid.
 
     Interpolation happens on logarithms, vectors and probabilities, and depth and normals are taken from pixels that are
@@ -309,9 +325,6 @@ def maps_of_reading(
     Args:
         reading: What the network said.
         config: Of the network that said it.
-
-    Returns:
-        (h, w) metres with NaN where far, (h, w, 3) world normals with NaN where far, (h, w) classes, (h, w) far.
     """
     rows, columns = reading.log_ratio.shape
     near = (reading.far_logit <= 0).astype(np.float32)[..., None]
@@ -331,6 +344,7 @@ def maps_of_reading(
     back = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
     normals = facing_camera(unit(vectors @ back.T), erp_rays(height, width))
     if "sky" in config.class_names:
-        chances[..., config.class_names.index("sky")] = np.where(far, np.float32(2), np.float32(-1))
+        chances = np.where(far[..., None], np.float32(0), chances)
+        chances[..., config.class_names.index("sky")] = far
     classes = chances.argmax(axis=-1).astype(np.int16)
-    return depth, np.where(known[..., None], normals, unknown), classes, far
+    return PanoMaps(depth, np.where(known[..., None], normals, unknown), classes, far, chances)

@@ -42,14 +42,14 @@ from core.segment.network import Features, ViewAnswer, ViewPrompt
 from core.segment.photo import PhotoLevels
 from core.segment.piece import (
     CAUTION,
-    Classes,
+    Chances,
     DenseNetwork,
     Piece,
     PieceRule,
     beside_chosen,
     likenesses,
     own_traits,
-    piece_at,
+    pieces_at,
 )
 from core.segment.ranking import Ranker
 
@@ -139,7 +139,7 @@ class CentredGuess:
         self._ranker = ranker
         self._dense = dense
         self._rule = None if ranker is None or dense is None else rule
-        self._classes: Classes | None = None
+        self._chances: Chances | None = None
         self._photo: PhotoLevels | None = None
         self._states: OrderedDict[Prompted, State] = OrderedDict()
         self._glimpsed: tuple[Prompted, _Views] | None = None
@@ -205,30 +205,29 @@ class CentredGuess:
         """See `core.segment.guess.ReadsWhole`."""
         return "" if self._dense is None or self._rule is None else self._dense.fingerprint
 
-    def read_whole(self, panorama_rgb: NDArray[np.uint8], *, progress: Progress = silent) -> Classes:
+    def read_whole(self, panorama_rgb: NDArray[np.uint8], *, progress: Progress = silent) -> Chances:
         """See `core.segment.guess.ReadsWhole`."""
         if self._dense is None:
             raise RuntimeError("nobody is there to read the panorama as a whole")
-        return self._dense.classes(panorama_rgb, progress=progress)
+        return self._dense.chances(panorama_rgb, progress=progress)
 
     def knows_whole(self, panorama_rgb: NDArray[np.uint8]) -> bool:
         """See `core.segment.guess.ReadsWhole`."""
-        return self._classes is not None and self._photo is not None and self._photo.rgb is panorama_rgb
+        return self._chances is not None and self._photo is not None and self._photo.rgb is panorama_rgb
 
-    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: Classes, valid: Bits | None) -> None:
+    def know_whole(self, panorama_rgb: NDArray[np.uint8], whole: Chances, valid: Bits | None) -> None:
         """See `core.segment.guess.ReadsWhole`."""
         self._levels(panorama_rgb)
-        unseen = np.int16(-1)
-        self._classes = whole if valid is None else np.where(resize_erp(valid, *whole.shape), whole, unseen)
+        self._chances = whole if valid is None else whole * resize_erp(valid, *whole.shape[:2])[..., None]
 
     def forget(self) -> None:
         """See `core.segment.guess.RemembersPhoto`."""
-        self._photo = self._glimpsed = self._classes = None
+        self._photo = self._glimpsed = self._chances = None
         self._states.clear()
 
     def _levels(self, rgb: NDArray[np.uint8]) -> PhotoLevels:
         if self._photo is None or self._photo.rgb is not rgb:
-            self._photo, self._glimpsed, self._classes = PhotoLevels(rgb), None, None
+            self._photo, self._glimpsed, self._chances = PhotoLevels(rgb), None, None
             self._states.clear()
         return self._photo
 
@@ -286,19 +285,19 @@ class CentredGuess:
         """The piece of a class that is meant rather than what was elected, and the IoU that it is expected to have."""
         if self._rule is None or self._dense is None or elected.table is None or elected.scores is None:
             return None
-        if self._classes is None:
-            self._classes = self.read_whole(photo.rgb)
-        piece = piece_at(self._classes, self._dense.class_names, click)
-        if piece is None:
+        if self._chances is None:
+            self._chances = self.read_whole(photo.rgb)
+        best: tuple[float, Piece] | None = None
+        for piece in pieces_at(self._chances, self._dense.class_names, click):
+            likeness = likenesses(piece, cameras, candidates)
+            own = own_traits(piece, click)
+            traits = beside_chosen(own, likeness, elected.table, elected.scores, elected.number)
+            gain = self._rule.gain(traits, piece.name)
+            if gain > (CAUTION if best is None else best[0]):
+                best = gain, piece
+        if best is None:
             return None
-        likeness = likenesses(piece, cameras, candidates)
-        table, scores = elected.table, elected.scores
-        gain = self._rule.gain(
-            beside_chosen(own_traits(piece, click), likeness, table, scores, elected.number), piece.name
-        )
-        if gain <= CAUTION:
-            return None
-        return piece, float(np.clip((elected.quality or 0.0) + gain, 0.0, 1.0))
+        return best[1], float(np.clip((elected.quality or 0.0) + best[0], 0.0, 1.0))
 
     def _begin_piece(self, photo: PhotoLevels, prompted: Prompted, seen: _Views, piece: Piece, quality: float) -> State:
         """The first answer where a piece of a class is meant: it is shown as it is, and the network is heard later."""

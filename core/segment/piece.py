@@ -27,7 +27,8 @@ from core.segment.traits import NAMES as TRAITS
 Bits = NDArray[np.bool_]
 Logits = NDArray[np.float32]
 Values = NDArray[np.float32]
-Classes = NDArray[np.int16]
+Chances = NDArray[np.uint8]
+"""(h, 2h, c) of each class, 255 for certain; all 0 where nothing was seen."""
 
 SURE = 4.0
 """Logit of what lies well inside a piece."""
@@ -35,13 +36,26 @@ SIDE, FOV_DEG = 128, 100.0
 """Pixels and field of view of the six views that hold a piece."""
 BESIDE = math.radians(4)
 """As far from a view's border an object may end and still count as reaching it."""
+LIKELY = 0.2
+"""Chance of a class from which on something may be of it."""
 CAUTION = 0.05
 """By how much the IoU of a piece must be expected to be higher before it is taken."""
 _GRID = 64
 _NUMBERS = ("mean", "scale", "weights")
 
 NAMES = (
-    *("size", "columns", "upper pole", "lower pole", "ragged", "depth", "depth by size", "of its class", "height"),
+    *(
+        "size",
+        "columns",
+        "upper pole",
+        "lower pole",
+        "ragged",
+        "depth",
+        "depth by size",
+        "of its class",
+        "height",
+        "likely",
+    ),
     *("like chosen", "chosen in it", "it in chosen", "like best", "like objects", "like widest"),
     *("score", "chosen size", "beyond chosen", "chosen fov", "chosen cut off", "chosen agreed"),
 )
@@ -61,8 +75,8 @@ class DenseNetwork(Protocol):
         """Changes with the weights: what it says is kept on disk."""
         ...
 
-    def classes(self, rgb: NDArray[np.uint8], *, progress: Progress) -> Classes:
-        """(h, 2h) number of the class of each pixel, -1 for none; the same for the same (H, W, 3) sRGB picture."""
+    def chances(self, rgb: NDArray[np.uint8], *, progress: Progress) -> Chances:
+        """(h, 2h, c) of each class in each pixel; the same for the same (H, W, 3) sRGB picture."""
         ...
 
 
@@ -74,11 +88,13 @@ class Piece:
         bits: (h, 2h) bool.
         name: Of the class.
         of_class: Share of the area of its class that it holds.
+        is_likely: Whether it is made of all that may be of that class, not only of what is most likely of it.
     """
 
     bits: Bits
     name: str
     of_class: float
+    is_likely: bool = False
 
     def seen_by(self, camera: Camera) -> Logits:
         """Logits in a view."""
@@ -102,22 +118,34 @@ class Piece:
         return dilate(self.bits, BESIDE)
 
 
-def piece_at(classes: Classes, names: Sequence[str], click: Click) -> Piece | None:
-    """The piece that a click lies in; None where no class is known.
+def pieces_at(chances: Chances, names: Sequence[str], click: Click) -> list[Piece]:
+    """The pieces that a click lies in: of its likeliest class, and of all that may be of that class.
 
     Args:
-        classes: (h, 2h) of `DenseNetwork.classes`.
+        chances: Of `DenseNetwork.chances`.
         names: Of the classes.
         click: Where.
+
+    Returns:
+        Two, or one if both are the same; none where nothing was seen.
     """
-    row, col = lonlat_to_pixels(click.lon, click.lat, *classes.shape)
-    number = int(classes[row, col])
-    if number < 0:
-        return None
-    same = np.asarray(classes == number)
+    row, col = lonlat_to_pixels(click.lon, click.lat, *chances.shape[:2])
+    number = int(chances[row, col].argmax())
+    chance = chances[..., number]
+    if chance[row, col] == 0:
+        return []
+    sure = _piece(np.asarray((chance > 0) & (chance == chances.max(axis=-1))), names[number], click)
+    likely = np.asarray(chance > LIKELY * 255)
+    if not likely[row, col]:
+        return [sure]
+    wide = _piece(likely, names[number], click, is_likely=True)
+    return [sure] if (wide.bits == sure.bits).all() else [sure, wide]
+
+
+def _piece(same: Bits, name: str, click: Click, *, is_likely: bool = False) -> Piece:
     bits = component_at(same, click.lon, click.lat)
-    areas = solid_angle(*classes.shape)
-    return Piece(bits, names[number], float((bits * areas).sum() / (same * areas).sum()))
+    areas = solid_angle(*same.shape)
+    return Piece(bits, name, float((bits * areas).sum() / (same * areas).sum()), is_likely)
 
 
 def likenesses(piece: Piece, cameras: Sequence[Camera], candidates: Sequence[Candidate]) -> Values:
@@ -166,6 +194,7 @@ def own_traits(piece: Piece, click: Click) -> Values:
             depth / math.sqrt(size),
             piece.of_class,
             math.sin(click.lat),
+            piece.is_likely,
         ],
         np.float32,
     )

@@ -187,7 +187,7 @@ CONFIG = PanoSConfig(("wall", "tree", "sky"), height=64)
 
 
 def test_metres_are_the_ratio_times_the_camera_height_and_outward_normals_point_at_the_camera():
-    depth, normals, classes, far = maps_of_reading(_reading(32), CONFIG)
+    depth, normals, classes, far, _ = maps_of_reading(_reading(32), CONFIG)
     np.testing.assert_allclose(depth, 3.0, rtol=1e-6)
     np.testing.assert_allclose(normals, -erp_rays(64, 128), atol=2e-3)
     assert (classes == 0).all()
@@ -200,7 +200,7 @@ def test_a_normal_of_the_world_is_turned_back_with_the_picture(turn):
     frames = erp_local_frames(32, 64)
     wall = np.array([-np.sin(turn), 0, -np.cos(turn)], np.float32)
     reading = _reading(32, turn=turn, local_normals=np.einsum("hwij,j->hwi", frames, wall).astype(np.float32))
-    _, normals, _, _ = maps_of_reading(reading, CONFIG)
+    _, normals, *_ = maps_of_reading(reading, CONFIG)
     front = normals[20:44, 40:88]
     np.testing.assert_allclose(front, np.broadcast_to([0, 0, -1], front.shape), atol=1e-5)
 
@@ -216,7 +216,7 @@ def test_far_pixels_lend_their_neighbours_nothing():
     far_logit = np.full((32, 64), -5, np.float32)
     far_logit[:16] = 5
     log_ratio = np.where(far_logit > 0, np.float32(9), np.float32(0))
-    depth, normals, classes, far = maps_of_reading(_reading(32, far_logit=far_logit, log_ratio=log_ratio), CONFIG)
+    depth, normals, classes, far, _ = maps_of_reading(_reading(32, far_logit=far_logit, log_ratio=log_ratio), CONFIG)
     assert far[:32].all()
     assert not far[32:].any()
     assert np.isnan(depth[:32]).all()
@@ -227,7 +227,7 @@ def test_far_pixels_lend_their_neighbours_nothing():
 
 def test_what_is_not_far_is_not_sky():
     likely_sky = np.broadcast_to(np.array([0.1, 0.2, 0.7], np.float32), (32, 64, 3))
-    _, _, classes, far = maps_of_reading(_reading(32, class_probabilities=likely_sky), CONFIG)
+    _, _, classes, far, _ = maps_of_reading(_reading(32, class_probabilities=likely_sky), CONFIG)
     assert not far.any()
     assert (classes == 1).all()
 

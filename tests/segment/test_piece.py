@@ -14,7 +14,7 @@ from core.segment.features import FeatureStore
 from core.segment.first_mask import CentredGuess
 from core.segment.merge import SeenView, merge_mask
 from core.segment.options import Merge, SegmentOptions
-from core.segment.piece import NAMES, PieceRule, likenesses, own_traits, piece_at
+from core.segment.piece import NAMES, PieceRule, likenesses, own_traits, pieces_at
 from core.segment.ranking import Ranker
 from core.segment.session import SegmentSession
 from core.segment.traits import NAMES as TRAITS
@@ -39,9 +39,14 @@ class Knows:
         self.mask = mask
         self.asked = 0
 
-    def classes(self, rgb, *, progress):
+    def chances(self, rgb, *, progress):
         self.asked += 1
-        return self.mask.astype(np.int16)
+        return sure_of(self.mask)
+
+
+def sure_of(mask):
+    """Chances of one class where a mask is, and of another one elsewhere."""
+    return np.stack([~mask, mask], axis=-1) * np.uint8(255)
 
 
 def _ranker():
@@ -68,22 +73,50 @@ def _session(mask, gain=1.0, *, store=None, red=None):
 def test_a_piece_is_one_wherever_it_lies_and_its_views_hold_all_of_it(name):
     bits, first = PIECES[name]
     other = cap(HEIGHT, 20, 0, 8)
-    piece = piece_at((bits | other).astype(np.int16), ("rest", "thing"), first)
+    piece = pieces_at(sure_of(bits | other), ("rest", "thing"), first)[0]
     np.testing.assert_array_equal(piece.bits, bits)
     assert piece.name == "thing"
     assert 0.8 < piece.of_class < 1
     merged = merge_mask([SeenView(*seen) for seen in piece.around()], HEIGHT, 2 * HEIGHT, Merge.MEAN)
     assert SphereMask.pack(merged).iou(SphereMask.pack(bits)) > 0.97
-    assert piece_at(np.full_like(bits, -1, np.int16), ("rest",), first) is None
+    assert pieces_at(np.zeros((*bits.shape, 2), np.uint8), ("rest", "thing"), first) == []
+
+
+def test_a_piece_may_be_all_that_is_likely():
+    names, inner, ring = ("rest", "thing"), cap(HEIGHT, 170, -20, 20), cap(HEIGHT, 170, -20, 40)
+    chances = sure_of(inner)
+    chances[ring & ~inner] = (170, 85)
+    sure, likely = pieces_at(chances, names, click(175, -20))
+    np.testing.assert_array_equal(sure.bits, inner)
+    np.testing.assert_array_equal(likely.bits, ring)
+    assert (sure.is_likely, likely.is_likely) == (False, True)
+    traits = [own_traits(piece, click(175, -20)) for piece in (sure, likely)]
+    assert [each[NAMES.index("likely")] for each in traits] == [0, 1]
+    # Who clicks beside it means the rest, of which the ring is one.
+    assert [piece.name for piece in pieces_at(chances, names, click(-20, 0))] == ["rest"]
+
+
+def test_the_better_of_two_pieces_is_taken():
+    inner, ring = cap(HEIGHT, 170, -20, 20), cap(HEIGHT, 170, -20, 40)
+    some = np.ones(len(NAMES) + 1, np.float32)
+    for wanted, bits in ((-1, inner), (1, ring)):
+        likes = 0 * some
+        likes[NAMES.index("likely")] = wanted
+        dense = Knows(inner)
+        dense.chances = lambda rgb, *, progress: np.where((ring & ~inner)[..., None], (170, 85), sure_of(inner))
+        rule = PieceRule(("thing",), 0 * some, some, likes, 1.5, "reader")
+        guess = CentredGuess(SeesRed(), _ranker(), dense=dense, rule=rule)
+        session = SegmentSession(Oracle(), painted(cap(HEIGHT, 0, 0, 1)), PLAIN, guess=guess)
+        assert session.segment([click(175, -20)]).mask.iou(SphereMask.pack(bits)) > 0.97
 
 
 def test_a_piece_that_is_turned_has_the_same_traits():
     bits, first = PIECES["across the seam"]
     names, turned = ("rest", "thing"), np.roll(bits, 2 * HEIGHT // 4, axis=1)
-    still = own_traits(piece_at(bits.astype(np.int16), names, first), first)
+    still = own_traits(pieces_at(sure_of(bits), names, first)[0], first)
     there = replace(first, lon=first.lon + math.pi / 2)
-    np.testing.assert_allclose(own_traits(piece_at(turned.astype(np.int16), names, there), there), still, atol=1e-6)
-    round_one = own_traits(piece_at(cap(HEIGHT, 0, 0, 30).astype(np.int16), names, click(0, 0)), click(0, 0))
+    np.testing.assert_allclose(own_traits(pieces_at(sure_of(turned), names, there)[0], there), still, atol=1e-6)
+    round_one = own_traits(pieces_at(sure_of(cap(HEIGHT, 0, 0, 30)), names, click(0, 0))[0], click(0, 0))
     assert math.exp(round_one[NAMES.index("depth")]) == pytest.approx(math.radians(30), abs=0.04)
     assert math.exp(2 * round_one[NAMES.index("size")]) == pytest.approx(
         2 * math.pi * (1 - math.cos(math.radians(30))), rel=0.01
@@ -185,7 +218,7 @@ def test_a_correction_far_from_the_first_click_asks_the_views_there():
 
 def test_likenesses_are_shares_of_what_views_show():
     bits = cap(HEIGHT, 0, 0, 30)
-    piece = piece_at(bits.astype(np.int16), ("rest", "thing"), click(0, 0))
+    piece = pieces_at(sure_of(bits), ("rest", "thing"), click(0, 0))[0]
     camera = piece.around()[0][0]
     inside = piece.seen_by(camera) > 0
     half = inside.copy()

@@ -149,7 +149,7 @@ def painted_model():
 
     class Whole(Says):
         def predict(self, rgb, *, progress=None):
-            depth, normals, classes, far = maps_of_reading(self.read(rgb), self.config)
+            depth, normals, classes, far, _ = maps_of_reading(self.read(rgb), self.config)
             return Prediction(depth, normals, classes, CLASS_NAMES, far, camera_height=1.6)
 
     return Whole(sky_above=0, ground="road", indoor=0.1)

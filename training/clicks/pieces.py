@@ -15,15 +15,15 @@ from core.segment.candidates import Candidate
 from core.segment.piece import (
     CAUTION,
     NAMES,
-    Classes,
+    Chances,
     Piece,
     PieceRule,
     beside_chosen,
     class_traits,
     likenesses,
     own_traits,
+    pieces_at,
 )
-from core.segment.piece import piece_at as find_piece
 from core.segment.ranking import Ranker
 from training.clicks.harvest import WorldRegions
 from training.clicks.ranking_tasks import LARGE, Kind, RankingTask
@@ -41,13 +41,13 @@ _MOST_GAIN = 0.6
 
 @dataclass(frozen=True, eq=False)
 class PieceLesson:
-    """The piece that one click lies in, beside c candidates; nothing of it where no class is known.
+    """One piece that a click lies in, beside c candidates.
 
     Attributes:
         own: Its traits by itself.
         likeness: (c, 3); see `core.segment.piece.likenesses`.
         iou: With the right answer.
-        name: Of its class; empty where there is no piece.
+        name: Of its class.
     """
 
     own: Values
@@ -60,27 +60,29 @@ class PieceTeacher:
     """Says of one picture how good its pieces are.
 
     Args:
-        classes: (h, 2h) of a dense network.
+        chances: Of the classes, by a dense network.
         names: Of the classes.
         regions: Of a world; None for a photograph.
     """
 
-    def __init__(self, classes: Classes, names: Sequence[str], regions: WorldRegions | None) -> None:
-        self._classes = classes
+    def __init__(self, chances: Chances, names: Sequence[str], regions: WorldRegions | None) -> None:
+        self._chances = chances
         self._names = names
         self._regions = regions
 
-    def lesson(self, task: RankingTask, cameras: Sequence[Camera], candidates: Sequence[Candidate]) -> PieceLesson:
-        """What is to be learned from one click."""
-        piece = find_piece(self._classes, self._names, task.click)
-        if piece is None:
-            return PieceLesson(np.zeros(0, np.float32), np.zeros((len(candidates), 3), np.float32), 0.0, "")
-        return PieceLesson(
-            own_traits(piece, task.click),
-            likenesses(piece, cameras, candidates),
-            self._iou(piece, task, cameras),
-            piece.name,
-        )
+    def lessons(
+        self, task: RankingTask, cameras: Sequence[Camera], candidates: Sequence[Candidate]
+    ) -> list[PieceLesson]:
+        """What is to be learned from one click; nothing where no class is known."""
+        return [
+            PieceLesson(
+                own_traits(piece, task.click),
+                likenesses(piece, cameras, candidates),
+                self._iou(piece, task, cameras),
+                piece.name,
+            )
+            for piece in pieces_at(self._chances, self._names, task.click)
+        ]
 
     def _iou(self, piece: Piece, task: RankingTask, cameras: Sequence[Camera]) -> float:
         areas = solid_angle(*piece.bits.shape)
@@ -135,23 +137,23 @@ def piece_shares(kinds: NDArray[np.int64], wholes: NDArray[np.float64]) -> NDArr
 
 
 def fit_rule(
-    chosen: Sequence[Chosen], lessons: Sequence[PieceLesson], shares: NDArray[np.float64], reads: str
+    chosen: Sequence[Chosen], lessons: Sequence[Sequence[PieceLesson]], shares: NDArray[np.float64], reads: str
 ) -> PieceRule | None:
     """The line that says best by how much a piece is better; None where no click lies in a piece.
 
     Args:
         chosen: For each click.
-        lessons: The same clicks.
+        lessons: The pieces that the same clicks lie in.
         shares: (n,) of `piece_shares`.
         reads: Fingerprint of the dense network whose pieces they are.
     """
-    known = [n for n, lesson in enumerate(lessons) if lesson.name]
+    known = [(n, lesson) for n, pieces in enumerate(lessons) for lesson in pieces]
     if not known:
         return None
-    class_names = tuple(sorted({lessons[n].name for n in known}))
-    table = np.stack([_traits(chosen[n], lessons[n], class_names) for n in known]).astype(np.float64)
-    gains = np.array([np.clip(lessons[n].iou - chosen[n].iou, -_MOST_GAIN, _MOST_GAIN) for n in known])
-    weights = np.maximum(shares[known], 1e-12)
+    class_names = tuple(sorted({lesson.name for _, lesson in known}))
+    table = np.stack([_traits(chosen[n], lesson, class_names) for n, lesson in known]).astype(np.float64)
+    gains = np.array([np.clip(lesson.iou - chosen[n].iou, -_MOST_GAIN, _MOST_GAIN) for n, lesson in known])
+    weights = np.array([max(shares[n], 1e-12) / len(lessons[n]) for n, _ in known])
     weights = weights / weights.sum()
     mean = weights @ table
     scale = np.sqrt(np.maximum(weights @ np.square(table - mean), _LEAST_SPREAD**2))
@@ -164,12 +166,16 @@ def fit_rule(
     )
 
 
-def with_rule(rule: PieceRule | None, chosen: Chosen, lesson: PieceLesson) -> float:
+def with_rule(rule: PieceRule | None, chosen: Chosen, pieces: Sequence[PieceLesson]) -> float:
     """IoU of what is taken for one click."""
-    if rule is None or not lesson.name:
+    if rule is None or not pieces:
         return chosen.iou
-    traits = beside_chosen(lesson.own, lesson.likeness, chosen.table, chosen.scores, chosen.number)
-    return lesson.iou if rule.gain(traits, lesson.name) > CAUTION else chosen.iou
+    gains = []
+    for piece in pieces:
+        traits = beside_chosen(piece.own, piece.likeness, chosen.table, chosen.scores, chosen.number)
+        gains.append(rule.gain(traits, piece.name))
+    best = int(np.argmax(gains))
+    return pieces[best].iou if gains[best] > CAUTION else chosen.iou
 
 
 def _traits(chosen: Chosen, lesson: PieceLesson, class_names: Sequence[str]) -> Values:

@@ -163,7 +163,7 @@ def learn_ranking(
     return path, scores
 
 
-def _rule(ranker: Ranker, lessons: Lessons, pieces: Sequence[PieceLesson]) -> PieceRule | None:
+def _rule(ranker: Ranker, lessons: Lessons, pieces: Sequence[Sequence[PieceLesson]]) -> PieceRule | None:
     return fit_rule(
         _chosen(ranker, lessons), pieces, piece_shares(lessons.kinds, lessons.wholes), PanoClasses().fingerprint
     )
@@ -262,7 +262,7 @@ class _RankingNet(nn.Module):
 
 
 def judge_ranking(
-    ranker: Ranker, lessons: Lessons, rule: PieceRule | None = None, pieces: Sequence[PieceLesson] = ()
+    ranker: Ranker, lessons: Lessons, rule: PieceRule | None = None, pieces: Sequence[Sequence[PieceLesson]] = ()
 ) -> list[RankingScore]:
     """How well a ranker chooses, for each kind of object.
 
@@ -294,10 +294,10 @@ def judge_ranking(
 
 def _lessons(
     network: ClickS, sources: Sequence[Path], folder: Path, plan: TaskPlan, progress: Progress
-) -> tuple[Lessons, list[PieceLesson]]:
+) -> tuple[Lessons, list[list[PieceLesson]]]:
     dense = PanoClasses()
     rows: list[tuple[Values, Values, Values]] = []
-    pieces: list[PieceLesson] = []
+    pieces: list[list[PieceLesson]] = []
     kinds: list[Kind] = []
     wholes: list[float] = []
     kept: list[bool] = []
@@ -308,7 +308,7 @@ def _lessons(
         if tasks:
             photo = PhotoLevels(task_photo(source, plan))
             regions = WorldRegions(read_sample(source)) if is_world else None
-            teacher = PieceTeacher(dense.classes(photo.rgb), dense.class_names, regions)
+            teacher = PieceTeacher(dense.chances(photo.rgb), dense.class_names, regions)
             for task in tasks:
                 row, piece = lesson(network, photo, task, teacher)
                 rows.append(row)
@@ -326,8 +326,8 @@ def _lessons(
 
 def lesson(
     network: ClickS, photo: PhotoLevels, task: RankingTask, teacher: PieceTeacher
-) -> tuple[tuple[Values, Values, Values], PieceLesson]:
-    """Traits, overlaps and IoUs of the candidates for one click, see `Lessons`, and the piece that it lies in."""
+) -> tuple[tuple[Values, Values, Values], list[PieceLesson]]:
+    """Traits, overlaps and IoUs of the candidates for one click, see `Lessons`, and the pieces that it lies in."""
     cameras = cameras_around_click(task.click, network.centred_size)
     views = np.stack([photo.view(camera) for camera in cameras])
     features = network.encode_views(views, [camera.fov_x for camera in cameras], centred=True)
@@ -340,7 +340,7 @@ def lesson(
     ious = task.ious(np.stack([_as_large(candidate.inside, size) for candidate in candidates]), of, areas)
     table = traits(cameras, views, answers, candidates, shared)
     row = (table, overlaps(shared).astype(np.float32), ious.astype(np.float32))
-    return row, teacher.lesson(task, cameras, candidates)
+    return row, teacher.lessons(task, cameras, candidates)
 
 
 def _as_large(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
