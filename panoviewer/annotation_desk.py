@@ -430,11 +430,11 @@ class AnnotationDesk(QObject):
 
 
 def _middle_of(mask: SphereMask) -> NDArray[np.float64]:
-    """(3,) The middle of a mask's box, which is near enough and known without looking at a single pixel."""
+    """(3,) The middle of a mask's box, near enough and known without looking at a single pixel; of a cap, its pole."""
     upper, lower = mask.row == 0, mask.row + mask.rows == mask.height
     if mask.cols == mask.width and upper != lower:
-        # A cap over a pole: its box is a band, whose middle lies on the cap's side.
-        return erp_to_directions(0.0, 0.0 if upper else float(mask.height), mask.height, mask.width)
+        # The box of a cap over a pole is a band, whose middle lies on the cap's side.
+        return erp_to_directions(mask.width / 2, 0.0 if upper else float(mask.height), mask.height, mask.width)
     return erp_to_directions(mask.col + mask.cols / 2, mask.row + mask.rows / 2, mask.height, mask.width)
 
 

@@ -95,7 +95,8 @@ def scene_row(picture: str, scene: str, rgb: NDArray[np.uint8], model: PanoS) ->
     """Judge one photograph; see `SceneRow`."""
     reading = model.read(rgb)
     indoor = reading.indoor_probability
-    _, _, classes, far, _ = maps_of_reading(reading, model.config)
+    maps = maps_of_reading(reading, model.config)
+    classes, far = maps.classes, maps.far
     height, width = far.shape
     weights = np.broadcast_to(solid_angle(height, width), far.shape)
     lat = np.broadcast_to(np.degrees(erp_angles(height, width)[1])[:, None], far.shape)

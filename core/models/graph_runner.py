@@ -93,6 +93,8 @@ def open_graph(graph: Path, weights: Path, *, batch: int | None = 1) -> Any:  # 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads()
+    # Threads that wait for work leave their core to others: between two runs there is other work for it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if batch is not None:
         # Otherwise it is not known when the graph is opened, and less is folded.
         options.add_free_dimension_override_by_name("batch", batch)

@@ -306,7 +306,7 @@ class PanoMaps(NamedTuple):
         normals: (h, w, 3) world normals, NaN where far.
         classes: (h, w) the likeliest.
         far: (h, w) whether the ray meets nothing.
-        chances: (h, w, classes) probabilities; where far, of the sky alone.
+        chances: (h, w, classes) probabilities; where far, of the sky alone, elsewhere what is left without it.
     """
 
     depth: NDArray[np.float32]
@@ -317,7 +317,7 @@ class PanoMaps(NamedTuple):
 
 
 def maps_of_reading(reading: Reading, config: PanoSConfig) -> PanoMaps:
-    """Depth, normals, classes and far in the photograph's frame, on the network's input grid.
+    """Depth, normals, classes, far and chances in the photograph's frame, on the network's input grid.
 
     Interpolation happens on logarithms, vectors and probabilities, and depth and normals are taken from pixels that are
     not far only. Sky and far are one question: far pixels are sky, others are the likeliest thing that is not.

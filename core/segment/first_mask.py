@@ -203,7 +203,8 @@ class CentredGuess:
     @property
     def whole_key(self) -> str:
         """See `core.segment.guess.ReadsWhole`."""
-        return "" if self._dense is None or self._rule is None else self._dense.fingerprint
+        # What is kept under it are chances; earlier versions kept classes under the fingerprint alone.
+        return "" if self._dense is None or self._rule is None else f"{self._dense.fingerprint}/chances"
 
     def read_whole(self, panorama_rgb: NDArray[np.uint8], *, progress: Progress = silent) -> Chances:
         """See `core.segment.guess.ReadsWhole`."""

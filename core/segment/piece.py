@@ -37,25 +37,15 @@ SIDE, FOV_DEG = 128, 100.0
 BESIDE = math.radians(4)
 """As far from a view's border an object may end and still count as reaching it."""
 LIKELY = 0.2
-"""Chance of a class from which on something may be of it."""
+"""Chance of a class above which something may be of it."""
 CAUTION = 0.05
 """By how much the IoU of a piece must be expected to be higher before it is taken."""
 _GRID = 64
 _NUMBERS = ("mean", "scale", "weights")
 
 NAMES = (
-    *(
-        "size",
-        "columns",
-        "upper pole",
-        "lower pole",
-        "ragged",
-        "depth",
-        "depth by size",
-        "of its class",
-        "height",
-        "likely",
-    ),
+    *("size", "columns", "upper pole", "lower pole", "ragged", "depth", "depth by size"),
+    *("of its class", "height", "likely"),
     *("like chosen", "chosen in it", "it in chosen", "like best", "like objects", "like widest"),
     *("score", "chosen size", "beyond chosen", "chosen fov", "chosen cut off", "chosen agreed"),
 )
@@ -63,7 +53,7 @@ NAMES = (
 
 
 class DenseNetwork(Protocol):
-    """Says for every direction of a panorama of what class it is."""
+    """Says for every direction of a panorama how likely each class is."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -127,14 +117,14 @@ def pieces_at(chances: Chances, names: Sequence[str], click: Click) -> list[Piec
         click: Where.
 
     Returns:
-        Two, or one if both are the same; none where nothing was seen.
+        Two, or one if both are the same; none where nothing was seen, or nothing is likely.
     """
     row, col = lonlat_to_pixels(click.lon, click.lat, *chances.shape[:2])
     number = int(chances[row, col].argmax())
     chance = chances[..., number]
     if chance[row, col] == 0:
         return []
-    sure = _piece(np.asarray((chance > 0) & (chance == chances.max(axis=-1))), names[number], click)
+    sure = _piece(np.asarray((chance > 0) & (chances.argmax(axis=-1) == number)), names[number], click, is_likely=False)
     likely = np.asarray(chance > LIKELY * 255)
     if not likely[row, col]:
         return [sure]
@@ -142,10 +132,10 @@ def pieces_at(chances: Chances, names: Sequence[str], click: Click) -> list[Piec
     return [sure] if (wide.bits == sure.bits).all() else [sure, wide]
 
 
-def _piece(same: Bits, name: str, click: Click, *, is_likely: bool = False) -> Piece:
+def _piece(same: Bits, name: str, click: Click, *, is_likely: bool) -> Piece:
     bits = component_at(same, click.lon, click.lat)
     areas = solid_angle(*same.shape)
-    return Piece(bits, name, float((bits * areas).sum() / (same * areas).sum()), is_likely)
+    return Piece(bits, name, float((bits * areas).sum() / (same * areas).sum()), is_likely=is_likely)
 
 
 def likenesses(piece: Piece, cameras: Sequence[Camera], candidates: Sequence[Candidate]) -> Values:

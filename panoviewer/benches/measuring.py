@@ -143,11 +143,11 @@ def run_program(arguments: Sequence[str], variables: Mapping[str, str]) -> Call:
     Raises:
         UsageError: It failed.
     """
-    command = [sys.executable, str(_TIMED_PROCESS), *PROGRAM, *arguments]
+    command = [sys.executable, "-P", str(_TIMED_PROCESS), *PROGRAM, *arguments]
     done = subprocess.run(
         command, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
-    told: dict[str, Any] = json.loads(done.stdout)
+    told: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {"code": done.returncode}
     if told["code"] != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise UsageError(f"'panoviewer {' '.join(arguments)}' failed with exit code {told['code']}: {last[0]}")

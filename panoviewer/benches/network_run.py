@@ -186,7 +186,9 @@ def _peak(device: str) -> int:
         return int(torch.cuda.max_memory_allocated())
     # What Linux counts of a process by itself begins with what its caller held.
     most = own_peak()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if most is None else most
+    if most is not None:
+        return most
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

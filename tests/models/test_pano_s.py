@@ -9,6 +9,7 @@ from core.geometry.sphere import angle_between, erp_local_frames, erp_rays
 from core.geometry.warp import resize_erp
 from core.models.levelled import predict_panorama
 from core.models.networks.pano_s import PanoSNet
+from core.models.pano_classes import PanoClasses
 from core.models.pano_s import PanoS, PanoSConfig, Reading, maps_of_reading, turn_to_own_heading
 from core.panorama import Panorama
 from core.progress import Cancelled
@@ -216,7 +217,9 @@ def test_far_pixels_lend_their_neighbours_nothing():
     far_logit = np.full((32, 64), -5, np.float32)
     far_logit[:16] = 5
     log_ratio = np.where(far_logit > 0, np.float32(9), np.float32(0))
-    depth, normals, classes, far, _ = maps_of_reading(_reading(32, far_logit=far_logit, log_ratio=log_ratio), CONFIG)
+    reading = _reading(32, far_logit=far_logit, log_ratio=log_ratio)
+    depth, normals, classes, far, chances = maps_of_reading(reading, CONFIG)
+    assert (chances[:32] == (0, 0, 1)).all()
     assert far[:32].all()
     assert not far[32:].any()
     assert np.isnan(depth[:32]).all()
@@ -227,9 +230,22 @@ def test_far_pixels_lend_their_neighbours_nothing():
 
 def test_what_is_not_far_is_not_sky():
     likely_sky = np.broadcast_to(np.array([0.1, 0.2, 0.7], np.float32), (32, 64, 3))
-    _, _, classes, far, _ = maps_of_reading(_reading(32, class_probabilities=likely_sky), CONFIG)
-    assert not far.any()
-    assert (classes == 1).all()
+    maps = maps_of_reading(_reading(32, class_probabilities=likely_sky), CONFIG)
+    assert not maps.far.any()
+    assert (maps.classes == 1).all()
+    np.testing.assert_allclose(maps.chances, np.broadcast_to([0.1, 0.2, 0], maps.chances.shape), atol=1e-6)
+
+
+def test_what_is_cut_out_hears_chances_that_name_the_same_classes():
+    rgb = np.random.default_rng(0).integers(0, 255, (96, 192, 3)).astype(np.uint8)
+    whole, model = PanoClasses(), PanoS(device="cpu")
+    chances = whole.chances(rgb)
+    assert chances.dtype == np.uint8
+    assert chances.shape == (model.config.height, 2 * model.config.height, len(whole.class_names))
+    classes = model.predict(rgb).classes
+    # Chances that are alike to a 255th may be told apart before they are rounded.
+    taken = np.take_along_axis(chances, classes[..., None].astype(np.int64), axis=-1)[..., 0]
+    np.testing.assert_array_equal(taken, chances.max(axis=-1))
 
 
 class _SaysSky:

@@ -96,18 +96,30 @@ def test_a_piece_may_be_all_that_is_likely():
     assert [piece.name for piece in pieces_at(chances, names, click(-20, 0))] == ["rest"]
 
 
-def test_the_better_of_two_pieces_is_taken():
+@pytest.mark.parametrize(("wanted", "radius"), [(-1, 20), (1, 40)])
+def test_the_better_of_two_pieces_is_taken(wanted, radius):
     inner, ring = cap(HEIGHT, 170, -20, 20), cap(HEIGHT, 170, -20, 40)
     some = np.ones(len(NAMES) + 1, np.float32)
-    for wanted, bits in ((-1, inner), (1, ring)):
-        likes = 0 * some
-        likes[NAMES.index("likely")] = wanted
-        dense = Knows(inner)
-        dense.chances = lambda rgb, *, progress: np.where((ring & ~inner)[..., None], (170, 85), sure_of(inner))
-        rule = PieceRule(("thing",), 0 * some, some, likes, 1.5, "reader")
-        guess = CentredGuess(SeesRed(), _ranker(), dense=dense, rule=rule)
-        session = SegmentSession(Oracle(), painted(cap(HEIGHT, 0, 0, 1)), PLAIN, guess=guess)
-        assert session.segment([click(175, -20)]).mask.iou(SphereMask.pack(bits)) > 0.97
+    likes = 0 * some
+    likes[NAMES.index("likely")] = wanted
+    dense, chances = Knows(inner), sure_of(inner)
+    chances[ring & ~inner] = (170, 85)
+    dense.chances = lambda rgb, *, progress: chances
+    rule = PieceRule(("thing",), 0 * some, some, likes, 1.5, "reader")
+    guess = CentredGuess(SeesRed(), _ranker(), dense=dense, rule=rule)
+    session = SegmentSession(Oracle(), painted(cap(HEIGHT, 0, 0, 1)), PLAIN, guess=guess)
+    mask = session.segment([click(175, -20)]).mask
+    assert mask.iou(SphereMask.pack(cap(HEIGHT, 170, -20, radius))) > 0.97
+
+
+def test_what_an_earlier_version_kept_of_a_panorama_is_not_taken_for_chances(tmp_path):
+    bits, first = PIECES["across the seam"]
+    dense, one = _session(bits, store=FeatureStore(tmp_path))
+    one._encoder.kept(dense.fingerprint, lambda: bits.astype(np.int16))
+    while one._encoder.write_one():
+        pass
+    _, later = _session(bits, store=FeatureStore(tmp_path))
+    assert later.segment([first]).mask.iou(SphereMask.pack(bits)) > 0.97
 
 
 def test_a_piece_that_is_turned_has_the_same_traits():

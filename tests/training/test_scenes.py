@@ -149,7 +149,7 @@ def painted_model():
 
     class Whole(Says):
         def predict(self, rgb, *, progress=None):
-            depth, normals, classes, far, _ = maps_of_reading(self.read(rgb), self.config)
-            return Prediction(depth, normals, classes, CLASS_NAMES, far, camera_height=1.6)
+            maps = maps_of_reading(self.read(rgb), self.config)
+            return Prediction(maps.depth, maps.normals, maps.classes, CLASS_NAMES, maps.far, camera_height=1.6)
 
     return Whole(sky_above=0, ground="road", indoor=0.1)

@@ -270,7 +270,7 @@ def judge_ranking(
         ranker: To be judged.
         lessons: n clicks.
         rule: For the pieces that these lie in, if there is one.
-        pieces: n of them, or none.
+        pieces: For each click those that it lies in; or none at all.
     """
     scores = []
     for kind in Kind:
@@ -310,9 +310,9 @@ def _lessons(
             regions = WorldRegions(read_sample(source)) if is_world else None
             teacher = PieceTeacher(dense.chances(photo.rgb), dense.class_names, regions)
             for task in tasks:
-                row, piece = lesson(network, photo, task, teacher)
+                row, found = lesson(network, photo, task, teacher)
                 rows.append(row)
-                pieces.append(piece)
+                pieces.append(found)
             kinds += [task.kind for task in tasks]
             wholes += [task.whole for task in tasks]
             # A photograph may lie in several files, of other sizes and formats.
