@@ -35,6 +35,8 @@ from core.geometry.sphere import directions_to_erp, erp_angles
 
 COARSER = math.sqrt(2)
 """Linear interpolation leaves no pixel out up to a ratio of 2 and hardly aliases below this one."""
+_EIGHTHS = 8
+"""Of a turn: the step of the zigzag."""
 
 BLOCK = 1 << 20
 """Pixels whose directions are held in memory at once where maps are not kept."""
@@ -182,8 +184,9 @@ def _minified_view(image: Image, camera: Camera) -> Image:
     height, width = size_of(image)
     times = min(3, round(1 / math.cos(camera.fov_x / 2) ** 2))
     finer = replace(camera, height=camera.height * times, width=camera.width * times)
-    size = (min(height, round(math.pi * finer.focal_px)), min(width, round(2 * math.pi * finer.focal_px)))
-    size = (max(2, size[0]), max(2, size[1]))
+    # An eighth of a turn is a whole number of columns here, too: what is seen turns with the panorama, to the last bit.
+    columns = _EIGHTHS * round(2 * math.pi * finer.focal_px / _EIGHTHS)
+    size = (max(2, min(height, round(math.pi * finer.focal_px))), max(2, min(width, columns)))
     kind = Maps.PICTURE if uses_picture_map(image, size[0] + 2, size[1] + 2, *finer.size) else Maps.EXACT
     view = view_map(finer, *size, kind)
     seen = sample(_reduced_window(with_channels(image), size, view.window), view.where)

@@ -192,6 +192,16 @@ def test_looking_straight_down_the_nearest_pixel_is_one_of_the_lowest_row():
     assert (erp_to_camera(image, view, nearest=True) == 5).all()
 
 
+@pytest.mark.parametrize("eighths", [1, 2, 4, 7])
+@pytest.mark.parametrize("fov", [10.0, 47.0, 70.0, 90.0, 100.0])
+def test_a_coarse_view_of_a_panorama_that_is_turned_by_eighths_is_the_same_to_the_last_bit(fov, eighths):
+    image = np.random.default_rng(0).integers(0, 256, (512, 1024, 3)).astype(np.uint8)
+    view = camera(yaw=math.radians(178.0), pitch=0.3, fov_x=math.radians(fov), height=32, width=32)
+    turned = replace(view, yaw=math.remainder(view.yaw + eighths * math.pi / 4, 2 * math.pi))
+    rolled = np.roll(image, eighths * 128, axis=1)
+    np.testing.assert_array_equal(erp_to_camera(rolled, turned), erp_to_camera(image, view))
+
+
 @given(angles, st.integers(-300, 300))
 def test_rolling_the_panorama_and_turning_the_camera_changes_nothing(yaw, columns):
     image = noise(np.uint8, (64, 129, 3))
