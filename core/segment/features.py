@@ -38,6 +38,8 @@ Form = dict[str, Any]
 MEMORY_BYTES = 768 << 20
 DISK_BYTES = 2 << 30
 _SUFFIX = ".view.npz"
+_SAMPLED = 2
+"""Changes with how views are taken of a photograph: what was kept of others is made again."""
 _OWN_MODULES = "core.models."
 """Only tuples that are declared there are made again from a file."""
 
@@ -224,7 +226,7 @@ class ViewEncoder:
     def _key(self, camera: Camera) -> str:
         numbers = (camera.yaw, camera.pitch, camera.roll, camera.fov_x)
         place = ",".join(f"{number:.9f}" for number in numbers)
-        return f"{self._digest}/{self._network.fingerprint}/{place}/{camera.height}x{camera.width}"
+        return f"{self._digest}/{self._network.fingerprint}/{_SAMPLED}/{place}/{camera.height}x{camera.width}"
 
     @cached_property
     def _digest(self) -> str:
